@@ -1,0 +1,31 @@
+import rxjsX from 'eslint-plugin-rxjs-x';
+import tseslint from 'typescript-eslint';
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', 'node_modules/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked, rxjsX.configs.recommended],
+    languageOptions: { parserOptions: { project: '../tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      // The pool is built on it: takeUntil stands first, so that it ends the intake and not the work.
+      'rxjs-x/no-unsafe-takeuntil': 'off',
+      'rxjs-x/no-ignored-takewhile-value': 'off',
+      // Identity is compared where a method is named without its object.
+      '@typescript-eslint/unbound-method': 'off',
+      // What a user's code has thrown is passed on as it is.
+      '@typescript-eslint/only-throw-error': 'off',
+      'rxjs-x/throw-error': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+    },
+  },
+  {
+    files: ['spec/**/*.ts'],
+    rules: {
+      // Jobs are often async functions that have nothing to wait for.
+      '@typescript-eslint/require-await': 'off',
+      // chai's assertions are expressions.
+      '@typescript-eslint/no-unused-expressions': 'off',
+    },
+  },
+);

@@ -1,0 +1,46 @@
+// Fails any spec that leaves something behind: an unhandled error, a warning, a signal listener, a timer.
+import { config } from 'rxjs';
+
+const reported: unknown[] = [];
+const warnings: Error[] = [];
+let before: Record<string, number> = {};
+
+process.on('warning', (warning) => warnings.push(warning));
+
+/** The errors that RxJS, or a pool, has reported as unhandled since the last call. A spec that provokes some must take them. */
+export function takeReported(): unknown[] {
+  return reported.splice(0);
+}
+
+/** One turn of the event loop, after which RxJS has reported what it reports in a timer of no delay. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+function census(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const event of process.eventNames()) counts[`listeners of ${String(event)}`] = process.listenerCount(event);
+  for (const resource of process.getActiveResourcesInfo()) {
+    if (resource === 'Timeout' || resource === 'Immediate') counts[resource] = (counts[resource] ?? 0) + 1;
+  }
+  return counts;
+}
+
+export const mochaHooks = {
+  beforeEach(): void {
+    config.onUnhandledError = (error) => reported.push(error);
+    before = census();
+  },
+
+  async afterEach(): Promise<void> {
+    await turn();
+    const after = census();
+    const left = Object.keys(after).filter((kind) => after[kind]! > (before[kind] ?? 0));
+    const found = [
+      ...takeReported().map((error) => `an unhandled error: ${String(error)}`),
+      ...warnings.splice(0).map((warning) => `a warning: ${String(warning)}`),
+      ...left.map((kind) => `${kind}: ${before[kind] ?? 0} before, ${after[kind]} after`),
+    ];
+    if (found.length > 0) throw new Error(`left behind by the spec: ${found.join('; ')}`);
+  },
+};

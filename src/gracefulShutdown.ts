@@ -1,0 +1,80 @@
+import { asyncScheduler, from, Observable, Subscription } from 'rxjs';
+import type { ObservableInput, SchedulerLike } from 'rxjs';
+import { after } from './internal/after.js';
+import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/checks.js';
+import type { ShutdownLevel } from './types.js';
+
+/** How long a shutdown may take. */
+export interface DeadlineConfig {
+  /** Milliseconds from the first event to `'abort'`, ≥ 0. `Infinity` waits for as long as the work takes, and must be said. */
+  readonly deadline: number;
+  /** Milliseconds from `'abort'` to `'abandon'`, ≥ 0. @default 2000 */
+  readonly abortGrace?: number | undefined;
+  /** @default asyncScheduler */
+  readonly scheduler?: SchedulerLike | undefined;
+}
+
+export interface GracefulShutdownConfig extends DeadlineConfig {
+  /** Whatever tells the program to stop: usually {@link fromSignals}. Its values do not matter. */
+  readonly on: ObservableInput<unknown>;
+}
+
+/**
+ * Turns "please stop" into the levels of a shutdown, each of which waits for less: for a pool's `shutdown` option.
+ *
+ * The first event is `'drain'`: what was taken on is finished. The second event, or the deadline, is `'abort'`: what still
+ * runs is asked to end. The third event, or the grace after that, is `'abandon'`: nothing is waited for. Then it completes.
+ * Where `on` completes after its first event the deadlines still count; where it completes without one, so does the
+ * shutdown. Its error is passed on. A timer that counts keeps the process alive.
+ *
+ *     on       --x-------------------      deadline: 8 ms, abortGrace: 4 ms
+ *     output   --d-------a---(n|)          d = 'drain', a = 'abort', n = 'abandon'
+ *
+ *     on       --x--x--x-------------
+ *     output   --d--a--(n|)
+ *
+ * Cold: each subscription listens and counts for itself.
+ *
+ * @param config what starts it and how long it may take
+ * @returns an Observable of at most three levels
+ * @throws TypeError or RangeError that names the option and its value
+ * @example
+ * ```ts
+ * const shutdown = gracefulShutdown({ on: fromSignals('SIGINT', 'SIGTERM'), deadline: 10_000 });
+ * jobs$.pipe(workerPool(work, { workers: 5, buffer: 10, shutdown })).subscribe();
+ * ```
+ */
+export function gracefulShutdown(config: GracefulShutdownConfig): Observable<ShutdownLevel> {
+  const options = checkConfig('gracefulShutdown', config, ['on', 'deadline', 'abortGrace', 'scheduler']);
+  const on = checkNotifier('on', options['on']);
+  const { abortGrace = 2000, scheduler: clock = asyncScheduler } = options;
+  const scheduler = checkScheduler('scheduler', clock);
+  const steps: readonly { readonly level: ShutdownLevel; readonly patience: number }[] = [
+    { level: 'drain', patience: checkDuration('deadline', options['deadline']) },
+    { level: 'abort', patience: checkDuration('abortGrace', abortGrace) },
+    { level: 'abandon', patience: Infinity },
+  ];
+  return new Observable((subscriber) => {
+    let reached = 0;
+    let patience = Subscription.EMPTY;
+    const escalate = (): void => {
+      const step = steps[reached++];
+      if (step === undefined) return;
+      patience.unsubscribe();
+      // Before the level is told: whoever hears of it may send the next event at once.
+      patience = after(step.patience, scheduler).subscribe(escalate);
+      subscriber.add(patience);
+      subscriber.next(step.level);
+      if (reached === steps.length) subscriber.complete();
+    };
+    subscriber.add(
+      from(on).subscribe({
+        next: escalate,
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => {
+          if (reached === 0) subscriber.complete();
+        },
+      }),
+    );
+  });
+}

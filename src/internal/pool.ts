@@ -1,0 +1,225 @@
+import { from, Observable, takeWhile } from 'rxjs';
+import type { ObservableInput, Subscriber } from 'rxjs';
+import { BufferOverflowError } from '../errors.js';
+import type { EvictionReason, JobContext, Overflow, RefusalReason, ShutdownLevel } from '../types.js';
+import { listenersOf } from './hooks.js';
+import { Life } from './life.js';
+import type { PoolOptions } from './options.js';
+import { Ring } from './ring.js';
+import { Worker } from './worker.js';
+
+/** Above this many, a worker that finds no job retires: a resting one costs a kilobyte. */
+const MOST_RESTING = 1024;
+
+const LEVELS: readonly unknown[] = ['drain', 'discard', 'abort', 'abandon'] satisfies ShutdownLevel[];
+const DRAIN = 0;
+const DISCARD = 1;
+const ABORT = 2;
+const ABANDON = 3;
+
+/**
+ * The state of one subscription: the buffer, the workers, and whether a job starts now. What a job is and what has become
+ * of it is its {@link Life}, kept only where somebody watches.
+ */
+export class Pool<J, R, T = unknown> {
+  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+  readonly life: Life<J, R> | undefined = undefined;
+  /** Downstream hears outcomes, and a failure is one of them; or else values, and a failure is the end. */
+  readonly tellsOutcomes: boolean;
+  /** Slots in use. */
+  busy = 0;
+  /** Jobs started so far: the next one's index. */
+  started = 0;
+  /** Jobs subscribed so far: the next one's place in the order of teardown. */
+  subscribed = 0;
+
+  private readonly results: Subscriber<T>;
+  private readonly limit: number;
+  private readonly buffer: number;
+  private readonly overflow: Overflow;
+  private readonly queue: Ring<J>;
+  private readonly workers = new Set<Worker<J, R>>();
+  private readonly resting: Worker<J, R>[] = [];
+  /** Workers that live or are about to be hired. */
+  private hired = 0;
+  /** The numbers of those that have retired. */
+  private readonly vacant: number[] = [];
+  private accepting = true;
+  private stopped = false;
+  private level = -1;
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor(options: PoolOptions<J, R>, results: Subscriber<T>, tells: 'values' | 'outcomes') {
+    this.work = options.work;
+    this.limit = options.workers;
+    this.buffer = options.buffer;
+    this.overflow = options.overflow;
+    this.results = results;
+    this.tellsOutcomes = tells === 'outcomes';
+    if (this.tellsOutcomes)
+      this.life = new Life(options.hooks ?? listenersOf([]), options.scheduler, results as Subscriber<unknown>);
+    else if (options.hooks !== undefined) this.life = new Life(options.hooks, options.scheduler);
+    this.queue = this.life?.queue ?? new Ring();
+  }
+
+  /** The results have ended or were unsubscribed: nothing starts any more. */
+  get closed(): boolean {
+    return this.results.closed;
+  }
+
+  // ---- Arrivals: the buffer and its policy
+
+  /**
+   * Takes `job` in. `true`: it needs another worker. `false`: a resting worker has started it, or it waits, or it was lost.
+   *
+   * @throws BufferOverflowError when the buffer is full and the policy is `'error'`
+   */
+  admit(job: J, mayEvict = true): boolean {
+    const { life, queue } = this;
+    if (!this.accepting || this.closed) return this.refuse(job, 'closed');
+    const worker = this.resting.pop();
+    if (worker !== undefined) {
+      queue.push(job);
+      life?.accepted(job);
+      worker.proceed();
+      return false;
+    }
+    if (this.hired < this.limit) {
+      this.hired++;
+      queue.push(job);
+      return true;
+    }
+    // Buffer and slots together: a slot may be free while its worker is still telling how the last job ended.
+    if (queue.length + this.busy < this.buffer + this.limit) {
+      queue.push(job);
+      life?.accepted(job);
+      return false;
+    }
+    // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
+    if (mayEvict && this.evict()) return this.admit(job, false);
+    this.refuse(job, 'full');
+    if (this.overflow === 'error') throw new BufferOverflowError(this.buffer, job);
+    return false;
+  }
+
+  private evict(): boolean {
+    const { life, queue, overflow } = this;
+    if (queue.length === 0 || overflow === 'error' || overflow === 'drop-incoming') return false;
+    if (overflow === 'clear') this.drop('evicted');
+    else {
+      const victim = overflow === 'drop-oldest' ? queue.shift() : queue.pop();
+      life?.evicted(victim, 'evicted');
+    }
+    return true;
+  }
+
+  private refuse(job: J, reason: RefusalReason): false {
+    this.life?.refused(job, reason);
+    return false;
+  }
+
+  /** All that waits loses its place, at once; then it is reported, the oldest first. */
+  private drop(reason: EvictionReason): void {
+    const { life, queue } = this;
+    if (life !== undefined) life.evictAll(reason);
+    else while (queue.length > 0) queue.shift();
+  }
+
+  // ---- Starts: each worker asks for its next job
+
+  hasNext(): boolean {
+    return this.queue.length > 0 && !this.results.closed;
+  }
+
+  take(): J {
+    return this.queue.shift();
+  }
+
+  /** A worker, as mergeMap merges it: it lives until the intake has ended and nothing waits. Its first job is `job`, which waits already. */
+  hire(job: J): Observable<T> {
+    return new Observable((out) => {
+      const worker = new Worker<J, R>(this, this.vacant.pop() ?? this.workers.size + 1, out);
+      this.workers.add(worker);
+      // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
+      out.add(() => this.stop());
+      this.life?.accepted(job);
+      worker.proceed();
+    });
+  }
+
+  /** `worker` has found no job. */
+  rest(worker: Worker<J, R>): void {
+    if (this.accepting && this.resting.length < MOST_RESTING) this.resting.push(worker);
+    else this.retire(worker);
+  }
+
+  retire(worker: Worker<J, R>): void {
+    worker.out.complete();
+    this.workers.delete(worker);
+    this.vacant.push(worker.id);
+    this.hired--;
+  }
+
+  // ---- The end
+
+  /** No job comes any more. */
+  closeIntake(): void {
+    this.accepting = false;
+    for (let worker; (worker = this.resting.pop()) !== undefined;) this.retire(worker);
+  }
+
+  /**
+   * Emits when the intake has to end, for takeUntil. The notifier itself stays subscribed for as long as the pool lives, so
+   * that a later value can escalate.
+   */
+  shutdownBy(notifier: ObservableInput<unknown>): Observable<void> {
+    return new Observable((intake) => {
+      this.results.add(
+        from(notifier)
+          .pipe(takeWhile(() => !this.closed))
+          .subscribe({
+            next: (value) => this.shutdown(Math.max(DRAIN, LEVELS.indexOf(value)), intake),
+            error: (error: unknown) => {
+              this.fail(error);
+              intake.next();
+            },
+          }),
+      );
+    });
+  }
+
+  /** The intake has failed. Values end with that; outcomes end with it when all that was accepted has had its own. */
+  fail(error: unknown): void {
+    this.accepting = false;
+    if (this.tellsOutcomes) this.failure ??= { error };
+    else this.results.error(error);
+  }
+
+  /** Everything has settled. @throws what the intake has failed with */
+  throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+
+  private shutdown(level: number, intake: Subscriber<void>): void {
+    if (level <= this.level) return;
+    this.level = level;
+    this.accepting = false;
+    intake.next();
+    if (level >= DISCARD) this.drop('shutdown');
+    if (level >= ABORT) for (const worker of this.inOrder()) worker.abort();
+    if (level >= ABANDON) for (const worker of this.inOrder()) worker.abandon();
+  }
+
+  /** Unsubscribed, or errored: the source is gone already; now the running jobs, then the buffer. */
+  private stop(): void {
+    if (this.stopped || !this.closed) return;
+    this.stopped = true;
+    for (const worker of this.inOrder()) worker.abort();
+    this.drop('shutdown');
+  }
+
+  /** The workers in the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */
+  private inOrder(): Worker<J, R>[] {
+    return [...this.workers].sort((a, b) => a.order - b.order);
+  }
+}

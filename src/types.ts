@@ -1,0 +1,134 @@
+import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
+
+/** What an attempt knows about itself: the second argument of `work`. */
+export interface JobContext {
+  /** Fires when this attempt is aborted or the results are unsubscribed, never on a normal end. Made when first read. */
+  readonly signal: AbortSignal;
+  /** 1…N, the worker that runs this attempt. */
+  readonly worker: number;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** 0…, in the order in which jobs start. */
+  readonly index: number;
+}
+
+/**
+ * Runs one job: returns a promise, an Observable, an iterable or an async iterable of its results.
+ *
+ * A string is an ObservableInput of its characters; as the result of a job it is always a mistake, so it is refused.
+ */
+export type Work<J, O extends ObservableInput<unknown>> = (job: J, context: JobContext) => O extends string ? never : O;
+
+/** What a completed job's outcome carries: a promise always has a value, a stream may have had none. */
+export type LastValueOf<O> =
+  O extends PromiseLike<infer V> ? V : O extends ObservableInput<infer V> ? V | undefined : never;
+
+/** Why a job was never given a place. */
+export type RefusalReason = 'full' | 'closed' | 'coalesced';
+/** Why a waiting job lost its place. */
+export type EvictionReason = 'evicted' | 'expired' | 'shutdown';
+/** Why a job never ran, or will not run again. */
+export type DropReason = RefusalReason | EvictionReason;
+
+export interface OutcomeBase<J> {
+  readonly job: J;
+  /** Attempts that were started; 0 when the job never ran. */
+  readonly attempts: number;
+  /** Milliseconds from arrival to the first start, or to the drop. */
+  readonly queuedFor: number;
+  /** Milliseconds in attempts. */
+  readonly ranFor: number;
+}
+/** The work completed: a promise was fulfilled, a stream came to its end. */
+export interface JobCompleted<J, R> extends OutcomeBase<J> {
+  readonly status: 'completed';
+  /** The promise's value, or the stream's last one. */
+  readonly value: R;
+}
+/** The work threw, rejected or errored. */
+export interface JobFailed<J> extends OutcomeBase<J> {
+  readonly status: 'failed';
+  readonly error: unknown;
+}
+/** The job never ran. */
+export interface JobDropped<J> extends OutcomeBase<J> {
+  readonly status: 'dropped';
+  readonly reason: DropReason;
+}
+/** The job was running when the pool was told to abort. */
+export interface JobAborted<J> extends OutcomeBase<J> {
+  readonly status: 'aborted';
+  /** The reason of the attempt's signal. */
+  readonly reason: unknown;
+  /** `false` after `'abandon'`: the work was still running when the pool let go of it. */
+  readonly settled: boolean;
+}
+/** Every job offered to a pool ends in exactly one of these. */
+export type JobOutcome<J, R> = JobCompleted<J, R> | JobFailed<J> | JobDropped<J> | JobAborted<J>;
+
+/**
+ * Callbacks that watch the life of every job. Each is called after the state has changed and before downstream hears
+ * of it. One that throws is reported as RxJS reports a throwing subscriber, and the pool goes on.
+ */
+export interface JobHooks<J = unknown, R = unknown> {
+  /** The job has a place: it will start at once, or it waits. */
+  accepted?(job: J): void;
+  /** An attempt begins: `work` is called next. */
+  started?(job: J, context: JobContext): void;
+  /** An attempt failed and another will follow. */
+  retrying?(job: J, error: unknown, attempt: number): void;
+  /** The job has ended. Exactly once for each job offered, also for one that was refused. */
+  settled?(outcome: JobOutcome<J, R>): void;
+  /** The worker is free again. Once per start, after `settled`. */
+  released?(job: J): void;
+}
+
+/**
+ * What happens to a job that arrives at a full buffer. The name says who loses.
+ *
+ * - `'error'`: nobody; the results error with a BufferOverflowError that carries the arriving job.
+ * - `'drop-incoming'`: the arriving job.
+ * - `'drop-oldest'`: the job that has waited longest.
+ * - `'replace-newest'`: the youngest of the waiting jobs.
+ * - `'clear'`: all waiting jobs.
+ *
+ * With nothing to evict (`buffer: 0`) the arriving job is refused.
+ */
+export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newest' | 'clear';
+
+/**
+ * How a pool ends. Each level waits for less than the one before.
+ *
+ * - `'drain'`: the intake stops; what waits and what runs finishes.
+ * - `'discard'`: the waiting jobs are dropped; what runs finishes.
+ * - `'abort'`: running jobs are signalled, Observables unsubscribed; promises are waited for.
+ * - `'abandon'`: nothing is waited for.
+ */
+export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
+
+export interface PoolConfig<J, R> {
+  /** Jobs at once: a positive integer, or `Infinity`. */
+  readonly workers: number;
+  /** Jobs that may wait: an integer ≥ 0, or `Infinity`. */
+  readonly buffer: number;
+  /** What happens to a job that arrives at a full buffer. @default 'error' */
+  readonly overflow?: Overflow | undefined;
+  /**
+   * As takeUntil's notifier: a value that names a level is that level, any other value is `'drain'`. Its completion is
+   * ignored, its error is a source error. The pool stays subscribed until it has ended, so that a later value can
+   * escalate; a step back is ignored. @default never
+   */
+  readonly shutdown?: ObservableInput<unknown> | undefined;
+  /** Callbacks that watch the life of every job. @default none */
+  readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
+  /** Times what the pool reports; it never runs work. @default asyncScheduler */
+  readonly scheduler?: SchedulerLike | undefined;
+}
+
+/** What a pool takes its jobs from. */
+export type JobSource<J> = Observable<J>;
+
+/** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
+export interface PoolOperator<J, R> {
+  (source: JobSource<J>): Observable<R>;
+}

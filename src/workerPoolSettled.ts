@@ -1,0 +1,50 @@
+import { catchError, EMPTY, filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
+import type { ObservableInput } from 'rxjs';
+import { readPoolOptions } from './internal/options.js';
+import { Pool } from './internal/pool.js';
+import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
+
+/**
+ * As {@link workerPool}, but emits one outcome for each job that was offered, and goes on when a job fails.
+ *
+ * `completed` carries the last value, `failed` the error, `dropped` says why the job never ran, `aborted` that a shutdown did
+ * not wait for it. Outcomes come in the order in which jobs end. What waits and what starts is as in workerPool; a slot is
+ * free before its outcome is told, so that a job offered in answer to an outcome has a place.
+ *
+ * An error of the source, of the shutdown notifier, or a full buffer whose policy is `'error'` ends the intake; what was
+ * accepted runs to its end and is told; then the results error. Unsubscribing aborts what runs; nobody is told.
+ *
+ *     source      -a-b-c--|          1 worker, buffer: 1, 'drop-oldest', jobs of 5 frames
+ *     outcomes    -----ba----(c|)    b: dropped, 'evicted'; a and c: completed
+ *
+ * @param work runs one job; a synchronous throw is a failure of the job
+ * @param config `workers` and `buffer` are required
+ * @returns an operator; each subscription has workers and a buffer of its own
+ * @throws TypeError or RangeError that names the option and its value, when the operator is made
+ * @example
+ * ```ts
+ * mails$.pipe(workerPoolSettled(send, { workers: 8, buffer: 1000 })).subscribe((outcome) => {
+ *   if (outcome.status === 'failed') retryLater(outcome.job, outcome.error);
+ * });
+ * ```
+ */
+export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
+  work: Work<J, O>,
+  config: PoolConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
+): PoolOperator<J, JobOutcome<J, LastValueOf<O>>> {
+  const options = readPoolOptions<J, LastValueOf<O>>('workerPoolSettled', work, config);
+  return (source) =>
+    new Observable((results) => {
+      const pool = new Pool(options, results, 'outcomes');
+      source
+        .pipe(
+          takeUntil(pool.shutdownBy(options.shutdown)),
+          filter((job) => pool.admit(job)),
+          catchError((error: unknown) => (pool.fail(error), EMPTY)),
+          tap({ complete: () => pool.closeIntake() }),
+          mergeMap((job) => pool.hire(job), options.workers),
+          tap({ complete: () => pool.throwFailure() }),
+        )
+        .subscribe(results);
+    });
+}
