@@ -121,6 +121,12 @@ export interface PoolConfig<J, R> {
   readonly shutdown?: ObservableInput<unknown> | undefined;
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
+  /**
+   * Milliseconds, ≥ 0, of promise jobs back to back after which the next start waits for a turn of the event loop, so that
+   * timers and I/O are not starved. Jobs that wait for anything real are never delayed; never in virtual time. `Infinity`
+   * is never. @default 5
+   */
+  readonly yieldAfter?: number | undefined;
   /** Times what the pool reports; it never runs work. @default asyncScheduler */
   readonly scheduler?: SchedulerLike | undefined;
 }

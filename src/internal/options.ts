@@ -4,6 +4,7 @@ import type { JobContext, JobHooks, Overflow } from '../types.js';
 import {
   checkConfig,
   checkCount,
+  checkDuration,
   checkFunction,
   checkMethods,
   checkNotifier,
@@ -21,6 +22,7 @@ export interface PoolOptions<J, R> {
   readonly overflow: Overflow;
   readonly shutdown: ObservableInput<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
+  readonly yieldAfter: number;
   readonly scheduler: SchedulerLike;
 }
 
@@ -34,8 +36,16 @@ export function readPoolOptions<J, R>(
   config: object,
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
-  const options = checkConfig(form, config, ['workers', 'buffer', 'overflow', 'shutdown', 'hooks', 'scheduler']);
-  const { overflow = 'error', shutdown = NEVER, scheduler = asyncScheduler } = options;
+  const options = checkConfig(form, config, [
+    'workers',
+    'buffer',
+    'overflow',
+    'shutdown',
+    'hooks',
+    'yieldAfter',
+    'scheduler',
+  ]);
+  const { overflow = 'error', shutdown = NEVER, yieldAfter = 5, scheduler = asyncScheduler } = options;
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     workers: checkCount('workers', options['workers'], 1),
@@ -43,6 +53,7 @@ export function readPoolOptions<J, R>(
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: options['hooks'] === undefined ? undefined : listenersOf(checkHooks<J, R>(options['hooks'])),
+    yieldAfter: checkDuration('yieldAfter', yieldAfter),
     scheduler: checkScheduler('scheduler', scheduler),
   };
 }

@@ -6,6 +6,7 @@ import { listenersOf } from './hooks.js';
 import { Life } from './life.js';
 import type { PoolOptions } from './options.js';
 import { Ring } from './ring.js';
+import { Turns } from './turns.js';
 import { Worker } from './worker.js';
 
 /** Above this many, a worker that finds no job retires: a resting one costs a kilobyte. */
@@ -40,6 +41,7 @@ export class Pool<J, R, T = unknown> {
   private readonly queue: Ring<J>;
   private readonly workers = new Set<Worker<J, R>>();
   private readonly resting: Worker<J, R>[] = [];
+  private readonly turns: Turns;
   /** Workers that live or are about to be hired. */
   private hired = 0;
   /** The numbers of those that have retired. */
@@ -60,6 +62,7 @@ export class Pool<J, R, T = unknown> {
       this.life = new Life(options.hooks ?? listenersOf([]), options.scheduler, results as Subscriber<unknown>);
     else if (options.hooks !== undefined) this.life = new Life(options.hooks, options.scheduler);
     this.queue = this.life?.queue ?? new Ring();
+    this.turns = new Turns(options.yieldAfter, options.scheduler);
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
@@ -147,6 +150,13 @@ export class Pool<J, R, T = unknown> {
     });
   }
 
+  /** Is the event loop due for a turn? Then `worker` goes on after it. */
+  mustWait(worker: Worker<J, R>): boolean {
+    if (!this.turns.areDue() || !this.hasNext()) return false;
+    this.turns.wait(() => worker.proceed());
+    return true;
+  }
+
   /** `worker` has found no job. */
   rest(worker: Worker<J, R>): void {
     if (this.accepting && this.resting.length < MOST_RESTING) this.resting.push(worker);
@@ -205,7 +215,10 @@ export class Pool<J, R, T = unknown> {
     this.level = level;
     this.accepting = false;
     intake.next();
-    if (level >= DISCARD) this.drop('shutdown');
+    if (level >= DISCARD) {
+      this.drop('shutdown');
+      this.turns.resume();
+    }
     if (level >= ABORT) for (const worker of this.inOrder()) worker.abort();
     if (level >= ABANDON) for (const worker of this.inOrder()) worker.abandon();
   }

@@ -6,6 +6,9 @@ import type { Pool } from './pool.js';
 import { reportError } from './reportError.js';
 import { isNativePromise, streamOf, thenOf } from './workResult.js';
 
+/** Once in this many promise jobs a worker asks whether the event loop needs a turn. */
+const STRIDE = 32;
+
 /** What a slot does. */
 type State = 'free' | 'starting' | 'running' | 'awaiting' | 'ended';
 /** What has become of the job in the slot. */
@@ -42,6 +45,8 @@ export class Worker<J, R> implements Observer<R> {
   private abortReason: JobAbortedError<J> | undefined;
   /** The work is a promise: it cannot be stopped, and its value comes alone and with the verdict. */
   private promised = false;
+  /** Promise jobs that this worker has run. */
+  private promises = 0;
   private stream: Observable<R> | undefined;
   private subscriber: Subscriber<R> | undefined;
 
@@ -99,14 +104,19 @@ export class Worker<J, R> implements Observer<R> {
   private readonly fulfilled = (value: R): void => {
     if (this.state !== 'awaiting') return;
     this.settle('completed', value);
-    this.proceed();
+    this.proceedInTurn();
   };
 
   private readonly rejected = (error: unknown): void => {
     if (this.state !== 'awaiting') return;
     this.settleRejected(error);
-    this.proceed();
+    this.proceedInTurn();
   };
+
+  private proceedInTurn(): void {
+    if (++this.promises % STRIDE === 0 && this.pool.mustWait(this)) return;
+    this.proceed();
+  }
 
   private settleRejected(error: unknown): void {
     if (this.abortReason === undefined) this.settle('failed', error);
