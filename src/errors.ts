@@ -13,7 +13,9 @@ export class BufferOverflowError<J = unknown> extends Error {
   }
 
   constructor(capacity: number, job: J) {
-    super(`buffer is full (capacity ${capacity}): set overflow to say who loses, or enlarge the buffer`);
+    super(
+      `buffer is full (capacity ${capacity}): choose an overflow policy, or let the pool pull: pullFrom(iterable).pipe(…)`,
+    );
     this.capacity = capacity;
     this.job = job;
   }

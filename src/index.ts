@@ -1,5 +1,6 @@
 export { fromSignals } from './fromSignals.js';
 export type { SignalName } from './fromSignals.js';
+export { pullFrom } from './pullFrom.js';
 export { workerPool } from './workerPool.js';
 export { workerPoolSettled } from './workerPoolSettled.js';
 export { gracefulShutdown } from './gracefulShutdown.js';

@@ -132,7 +132,7 @@ export interface PoolConfig<J, R> {
 }
 
 /** What a pool takes its jobs from. */
-export type JobSource<J> = Observable<J>;
+export type JobSource<J> = Observable<J> | Iterable<J> | AsyncIterable<J>;
 
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
 export interface PoolOperator<J, R> {

@@ -1,5 +1,6 @@
 import { filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
+import { intake } from './internal/intake.js';
 import { readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/pool.js';
 import type { LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
@@ -40,7 +41,7 @@ export function workerPool<J, O extends ObservableInput<unknown>>(
   return (source) =>
     new Observable((results) => {
       const pool = new Pool(options, results, 'values');
-      source
+      intake(source, pool)
         .pipe(
           takeUntil(pool.shutdownBy(options.shutdown)),
           tap({ complete: () => pool.closeIntake() }),

@@ -1,5 +1,6 @@
 import { catchError, EMPTY, filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
+import { intake } from './internal/intake.js';
 import { readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/pool.js';
 import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
@@ -36,7 +37,7 @@ export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
   return (source) =>
     new Observable((results) => {
       const pool = new Pool(options, results, 'outcomes');
-      source
+      intake(source, pool)
         .pipe(
           takeUntil(pool.shutdownBy(options.shutdown)),
           filter((job) => pool.admit(job)),

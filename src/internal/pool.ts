@@ -3,6 +3,7 @@ import type { ObservableInput, Subscriber } from 'rxjs';
 import { BufferOverflowError } from '../errors.js';
 import type { EvictionReason, JobContext, Overflow, RefusalReason, ShutdownLevel } from '../types.js';
 import { listenersOf } from './hooks.js';
+import type { Taker } from './intake.js';
 import { Life } from './life.js';
 import type { PoolOptions } from './options.js';
 import { Ring } from './ring.js';
@@ -22,7 +23,7 @@ const ABANDON = 3;
  * The state of one subscription: the buffer, the workers, and whether a job starts now. What a job is and what has become
  * of it is its {@link Life}, kept only where somebody watches.
  */
-export class Pool<J, R, T = unknown> {
+export class Pool<J, R, T = unknown> implements Taker<J> {
   readonly work: (job: J, context: JobContext) => ObservableInput<R>;
   readonly life: Life<J, R> | undefined = undefined;
   /** Downstream hears outcomes, and a failure is one of them; or else values, and a failure is the end. */
@@ -78,24 +79,20 @@ export class Pool<J, R, T = unknown> {
    * @throws BufferOverflowError when the buffer is full and the policy is `'error'`
    */
   admit(job: J, mayEvict = true): boolean {
-    const { life, queue } = this;
     if (!this.accepting || this.closed) return this.refuse(job, 'closed');
     const worker = this.resting.pop();
     if (worker !== undefined) {
-      queue.push(job);
-      life?.accepted(job);
+      this.enqueue(job);
       worker.proceed();
       return false;
     }
     if (this.hired < this.limit) {
       this.hired++;
-      queue.push(job);
+      this.queue.push(job);
       return true;
     }
-    // Buffer and slots together: a slot may be free while its worker is still telling how the last job ended.
-    if (queue.length + this.busy < this.buffer + this.limit) {
-      queue.push(job);
-      life?.accepted(job);
+    if (this.hasRoom()) {
+      this.enqueue(job);
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
@@ -128,9 +125,37 @@ export class Pool<J, R, T = unknown> {
     else while (queue.length > 0) queue.shift();
   }
 
+  // ---- Demand: an iterable is asked for its next item
+
+  ask: (() => void) | undefined = undefined;
+
+  hasWaiting(): boolean {
+    return this.queue.length > 0;
+  }
+
+  canStart(): boolean {
+    return this.queue.length === 0 && (this.resting.length > 0 || this.hired < this.limit);
+  }
+
+  /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
+  hasRoom(): boolean {
+    return this.queue.length + this.busy < this.buffer + this.limit;
+  }
+
+  enqueue(job: J): void {
+    this.queue.push(job);
+    this.life?.accepted(job);
+  }
+
+  admitLate(job: J): void {
+    if (this.workers.size > 0 && this.level <= DRAIN && !this.closed) this.enqueue(job);
+    else this.refuse(job, 'closed');
+  }
+
   // ---- Starts: each worker asks for its next job
 
   hasNext(): boolean {
+    this.ask?.();
     return this.queue.length > 0 && !this.results.closed;
   }
 

@@ -3,7 +3,7 @@
 // `return()` only after the next value, which may never come.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { reportError } from './reportError.js';
+import { fromAsyncIterable } from './iterators.js';
 
 type Then<T> = PromiseLike<T>['then'];
 
@@ -40,39 +40,6 @@ export function streamOf<T>(result: ObservableInput<T>): Observable<T> {
     return fromAsyncIterable(result as unknown as AsyncIterable<T>);
   }
   return from(result);
-}
-
-function fromAsyncIterable<T>(iterable: AsyncIterable<T>): Observable<T> {
-  return new Observable((subscriber) => {
-    const iterator = iterable[Symbol.asyncIterator]();
-    let ended = false;
-    const drive = async (): Promise<void> => {
-      try {
-        while (!subscriber.closed) {
-          const item = await iterator.next();
-          ended = item.done === true;
-          if (item.done) subscriber.complete();
-          else subscriber.next(item.value);
-        }
-      } catch (error) {
-        ended = true;
-        subscriber.error(error);
-      }
-    };
-    void drive();
-    return () => {
-      if (!ended) void letGo(iterator);
-    };
-  });
-}
-
-/** Tells an async iterator that nobody will ask again. Nothing waits for it: a pending `next()` may never settle. */
-async function letGo(iterator: AsyncIterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.();
-  } catch (error) {
-    reportError(error);
-  }
 }
 
 function isObject(value: unknown): value is Record<PropertyKey, unknown> {

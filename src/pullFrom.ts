@@ -1,0 +1,31 @@
+import type { Observable } from 'rxjs';
+import { pulledFrom } from './internal/intake.js';
+
+/**
+ * `from(iterable)`, but for a pool that is piped directly onto it: the pool pulls the items itself, when it can use them.
+ *
+ * An Observable cannot be asked to wait, so `from(lines).pipe(workerPool(…))` pushes all lines at once and overflows. From
+ * `pullFrom(lines)` the pool takes an item only when it may start now, and up to `buffer` items ahead from an async iterable,
+ * which takes time to answer. Nothing is lost, `overflow` never applies, and memory stays flat; an endless iterable is fine.
+ *
+ * When the pool ends, however it ends, the iterator's `return()` is called, and not waited for. A shutdown takes no more items;
+ * one that was asked for before and arrives while the pool drains is run. An iterator that throws is a source that errors.
+ *
+ * With an operator between the two, and for any other subscriber, it is `from(iterable)`.
+ *
+ *     items            a b c d|               workers: 2, buffer: 0, jobs of 4 frames
+ *     taken    --ab--------cd---              a job starts: the item is taken
+ *
+ * @param iterable an array, a generator, a Node stream, a ReadableStream …
+ * @returns an Observable that the pool recognises
+ * @throws TypeError when it is not iterable, or a string
+ * @example
+ * ```ts
+ * pullFrom(createInterface({ input: createReadStream('users.csv') })).pipe(
+ *   workerPool((line) => importUser(line), { workers: 8, buffer: 16 }),
+ * );
+ * ```
+ */
+export function pullFrom<J>(iterable: Iterable<J> | AsyncIterable<J>): Observable<J> {
+  return pulledFrom(iterable);
+}
