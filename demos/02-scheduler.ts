@@ -37,7 +37,10 @@ function schedule({ ms, self }: Arguments): void {
 
   // The pool lets go of its source when the drain begins, and without any listener the next SIGTERM would be fatal. These
   // two stay to the very end: then it is a job that came too late.
-  job$.subscribe((job) => (offered = job));
+  job$.subscribe((job) => {
+    offered = job;
+    console.log(`job ${job} offered`);
+  });
   job$.pipe(skipUntil(shutdown$)).subscribe((job) => end(job, 'dropped (closed)'));
 
   // Listeners do not keep a Node process alive; a timer does.
