@@ -1,3 +1,14 @@
+import type { DropReason } from './types.js';
+
+const DROPPED: Readonly<Record<DropReason, string>> = {
+  full: 'the buffer was full when it arrived',
+  closed: 'the pool was shut down before it arrived',
+  coalesced: 'it was merged into a waiting one',
+  evicted: 'a job that arrived at the full buffer took its place',
+  expired: 'it waited for too long',
+  shutdown: 'the pool was shut down while it waited',
+};
+
 /**
  * A job arrived at a full buffer whose policy is `'error'`. It carries the refused job back.
  *
@@ -17,6 +28,23 @@ export class BufferOverflowError<J = unknown> extends Error {
       `buffer is full (capacity ${capacity}): choose an overflow policy, or let the pool pull: pullFrom(iterable).pipe(…)`,
     );
     this.capacity = capacity;
+    this.job = job;
+  }
+}
+
+/** A submitted or sent job was dropped: it did not run, and will not. It carries the job back. */
+export class JobDroppedError<J = unknown> extends Error {
+  declare readonly name: 'JobDroppedError';
+  readonly reason: DropReason;
+  readonly job: J;
+
+  static {
+    nameOnPrototype(this, 'JobDroppedError');
+  }
+
+  constructor(reason: DropReason, job: J) {
+    super(`job was dropped (${reason}): ${DROPPED[reason]}`);
+    this.reason = reason;
     this.job = job;
   }
 }

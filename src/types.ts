@@ -67,6 +67,45 @@ export interface JobAborted<J> extends OutcomeBase<J> {
 export type JobOutcome<J, R> = JobCompleted<J, R> | JobFailed<J> | JobDropped<J> | JobAborted<J>;
 
 /**
+ * The accounts of a pool at one moment. At every moment, also inside work and callbacks:
+ *
+ *     offered  = accepted + refused + waiting
+ *     accepted = completed + failed + evicted + aborted + queued + delayed + running
+ */
+export interface PoolStats {
+  readonly offered: number;
+  readonly accepted: number;
+  /** Never had a place: dropped as `'full'`, `'closed'` or `'coalesced'`. */
+  readonly refused: number;
+  /** Senders that wait for room. */
+  readonly waiting: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Lost their place: dropped as `'evicted'`, `'expired'` or `'shutdown'`. */
+  readonly evicted: number;
+  readonly aborted: number;
+  readonly queued: number;
+  /** Between two attempts. */
+  readonly delayed: number;
+  readonly running: number;
+  /** Slots whose attempt has been judged while its work has not let go. */
+  readonly lingering: number;
+  /** Jobs that may run at once. */
+  readonly workers: number;
+}
+
+/** What a shutdown has left. */
+export interface ShutdownReport<J> {
+  /** The hardest level reached. */
+  readonly level: ShutdownLevel;
+  readonly stats: PoolStats;
+  /** Accepted, had not ended, and will not run. */
+  readonly dropped: readonly JobDropped<J>[];
+  /** Started, and not known to have ended: only after `'abandon'`. */
+  readonly abandoned: readonly J[];
+}
+
+/**
  * Callbacks that watch the life of every job. Each is called after the state has changed and before downstream hears
  * of it. One that throws is reported as RxJS reports a throwing subscriber, and the pool goes on.
  */

@@ -1,6 +1,7 @@
 import { filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
 import { intake } from './internal/intake.js';
+import { Life } from './internal/life.js';
 import { readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/pool.js';
 import type { LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
@@ -40,7 +41,7 @@ export function workerPool<J, O extends ObservableInput<unknown>>(
   const options = readPoolOptions<J, ObservedValueOf<O>>('workerPool', work, config);
   return (source) =>
     new Observable((results) => {
-      const pool = new Pool(options, results, 'values');
+      const pool = new Pool(options, results, options.hooks && new Life(options));
       intake(source, pool)
         .pipe(
           takeUntil(pool.shutdownBy(options.shutdown)),

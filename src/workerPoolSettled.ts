@@ -1,6 +1,7 @@
 import { catchError, EMPTY, filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import { intake } from './internal/intake.js';
+import { Life } from './internal/life.js';
 import { readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/pool.js';
 import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
@@ -36,7 +37,7 @@ export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
   const options = readPoolOptions<J, LastValueOf<O>>('workerPoolSettled', work, config);
   return (source) =>
     new Observable((results) => {
-      const pool = new Pool(options, results, 'outcomes');
+      const pool = new Pool(options, results, new Life(options, results));
       intake(source, pool)
         .pipe(
           takeUntil(pool.shutdownBy(options.shutdown)),

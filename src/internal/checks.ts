@@ -46,6 +46,11 @@ export function checkOneOf<T extends string>(name: string, value: unknown, all: 
   );
 }
 
+export function checkSignal(of: string, value: unknown): AbortSignal | undefined {
+  if (value !== undefined) checkMethods(`${of}'s signal`, value, ['addEventListener', 'removeEventListener'], true);
+  return value as AbortSignal | undefined;
+}
+
 /** Something with members, of which the named ones are functions where they are there at all. */
 export function checkMethods(name: string, value: unknown, methods: readonly string[], required: boolean): void {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null)

@@ -103,9 +103,16 @@ function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J>
     const iterator = asyncIteratorOf(iterable);
     let pulling = false;
     let ended = false;
+    /** An item that came when its place had gone to somebody else. */
+    let held: { readonly job: J } | undefined;
 
     const ask = (): void => {
       if (pulling || ended || !pool.hasRoom()) return;
+      if (held !== undefined) {
+        const { job } = held;
+        held = undefined;
+        return handOver(job);
+      }
       pulling = true;
       try {
         Promise.resolve(iterator.next()).then(arrive, fail);
@@ -119,10 +126,12 @@ function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J>
         ended = true;
         jobs.complete();
       } else if (jobs.closed) pool.admitLate(item.value);
-      else {
-        jobs.next(item.value);
-        ask();
-      }
+      else if (pool.hasRoom()) handOver(item.value);
+      else held = { job: item.value };
+    };
+    const handOver = (job: J): void => {
+      jobs.next(job);
+      ask();
     };
     const fail = (error: unknown): void => {
       ended = true;
@@ -131,6 +140,7 @@ function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J>
 
     jobs.add(() => {
       pool.ask = undefined;
+      if (held !== undefined) pool.admitLate(held.job);
       if (!ended) void letGo(iterator);
     });
     pool.ask = ask;

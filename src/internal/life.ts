@@ -1,72 +1,109 @@
-import type { Observer, SchedulerLike } from 'rxjs';
+import type { Observer } from 'rxjs';
 import type { EvictionReason, JobOutcome, RefusalReason } from '../types.js';
+import { listenersOf } from './hooks.js';
 import type { Listeners } from './hooks.js';
+import type { PoolOptions } from './options.js';
 import { Ring } from './ring.js';
+import type { Ticket } from './ticket.js';
+import { DatedRing } from './waiting.js';
+import type { DatedWaiting, Waiting } from './waiting.js';
 import type { Verdict, Worker } from './worker.js';
 
+/** Whoever gives each job a ticket, and is told its outcome before downstream. */
+export interface Desk<J, R> {
+  readonly queue: DatedWaiting<J, R>;
+  settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void;
+}
+
 /**
- * What has become of the jobs of one subscription, kept only where hooks or outcomes are watched. For each event the state
- * has changed already; the hooks hear of it, then downstream.
+ * What has become of the jobs of one subscription, kept only where somebody watches: the accounts, and the reports. For each
+ * event the state comes first, then the hooks, then the job's promise, then downstream.
  */
 export class Life<J, R> {
-  readonly queue: Ring<J>;
+  readonly queue: Waiting<J, R>;
   readonly tellsOutcomes: boolean;
+  readonly accounts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0, running: 0 };
 
   private readonly hooks: Listeners<J, R>;
-  private readonly outcomes: Observer<unknown> | undefined;
   private readonly now: () => number;
-  /** When each waiting job came. Only where somebody looks at outcomes: the clock is most of their cost. */
-  private readonly arrivals: DatedRing<J> | undefined;
+  private readonly outcomes: Observer<JobOutcome<J, R>> | undefined;
+  private readonly desk: Desk<J, R> | undefined;
+  /** The queue, if it notes when a job comes: only where somebody looks at outcomes, because the clock is most of their cost. */
+  private readonly dated: DatedWaiting<J, R> | undefined;
 
   /** @param outcomes where outcomes go, in a form that tells them */
-  constructor(hooks: Listeners<J, R>, scheduler: SchedulerLike, outcomes?: Observer<unknown>) {
-    this.hooks = hooks;
+  constructor(options: PoolOptions<J, R>, outcomes?: Observer<JobOutcome<J, R>>, desk?: Desk<J, R>) {
+    this.hooks = options.hooks ?? listenersOf([]);
+    this.now = () => options.scheduler.now();
     this.outcomes = outcomes;
+    this.desk = desk;
     this.tellsOutcomes = outcomes !== undefined;
-    this.now = () => scheduler.now();
-    this.arrivals = this.tellsOutcomes || hooks.settled.length > 0 ? new DatedRing(this.now) : undefined;
-    this.queue = this.arrivals ?? new Ring();
+    const watched = this.tellsOutcomes || this.hooks.settled.length > 0;
+    this.dated = desk?.queue ?? (watched ? new DatedRing(this.now) : undefined);
+    this.queue = this.dated ?? new Ring();
   }
 
   accepted(job: J): void {
+    this.accounts.accepted++;
     for (const listener of this.hooks.accepted) listener(job);
   }
 
-  refused(job: J, reason: RefusalReason): void {
-    this.tell({ status: 'dropped', reason, job, attempts: 0, queuedFor: 0, ranFor: 0 });
+  refused(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): void {
+    this.accounts.refused++;
+    if (ticket !== undefined) ticket.refusal = reason;
+    this.tell({ status: 'dropped', reason, job, attempts: 0, queuedFor: 0, ranFor: 0 }, ticket);
   }
 
   /** The queue has just given `job` up. */
   evicted(job: J, reason: EvictionReason): void {
-    if (this.arrivals !== undefined) this.lost(job, reason, this.arrivals.arrivedAt);
+    this.accounts.evicted++;
+    if (this.dated !== undefined) this.lost(job, reason, this.dated.arrivedAt, this.dated.ticket);
   }
 
   /** The queue gives all up at once: nobody who hears of one sees the next one still waiting. */
   evictAll(reason: EvictionReason): void {
-    const gone: [J, number][] = [];
-    while (this.queue.length > 0) gone.push([this.queue.shift(), this.arrivals?.arrivedAt ?? 0]);
-    for (const [job, arrivedAt] of gone) this.lost(job, reason, arrivedAt);
+    const { queue, dated } = this;
+    const gone: [J, number, Ticket<J, R> | undefined][] = [];
+    while (queue.length > 0) gone.push([queue.shift(), dated?.arrivedAt ?? 0, dated?.ticket]);
+    this.accounts.evicted += gone.length;
+    if (dated !== undefined) for (const [job, arrivedAt, ticket] of gone) this.lost(job, reason, arrivedAt, ticket);
   }
 
-  private lost(job: J, reason: EvictionReason, arrivedAt: number): void {
-    this.tell({ status: 'dropped', reason, job, attempts: 0, queuedFor: this.since(arrivedAt), ranFor: 0 });
+  private lost(job: J, reason: EvictionReason, arrivedAt: number, ticket: Ticket<J, R> | undefined): void {
+    this.tell({ status: 'dropped', reason, job, attempts: 0, queuedFor: this.since(arrivedAt), ranFor: 0 }, ticket);
+  }
+
+  /** Its owner has taken `ticket` out of the queue. */
+  withdrawn(ticket: Ticket<J, R>, reason: unknown): void {
+    this.accounts.aborted++;
+    const queuedFor = this.since(ticket.arrivedAt);
+    this.tell({ status: 'aborted', reason, settled: true, job: ticket.job, attempts: 0, queuedFor, ranFor: 0 }, ticket);
   }
 
   /** The queue has just given the job up to `worker`. */
   started(worker: Worker<J, R>): void {
-    if (this.arrivals !== undefined) {
-      worker.arrivedAt = this.arrivals.arrivedAt;
+    this.accounts.running++;
+    if (this.dated !== undefined) {
+      worker.arrivedAt = this.dated.arrivedAt;
       worker.startedAt = this.now();
+      worker.ticket = this.dated.ticket;
+      if (worker.ticket !== undefined) worker.ticket.worker = worker;
     }
     for (const listener of this.hooks.started) listener(worker.job as J, worker.attempt!);
   }
 
   settled(worker: Worker<J, R>, verdict: Verdict, result: unknown): void {
+    const { ticket } = worker;
     const job = worker.job as J;
-    const outcome = this.arrivals && this.outcomeOf(worker, verdict, result);
+    this.accounts.running--;
+    this.accounts[verdict === 'abandoned' ? 'aborted' : verdict]++;
+    const outcome = this.dated && this.outcomeOf(worker, verdict, result);
+    if (ticket !== undefined) ticket.worker = worker.ticket = undefined;
     if (outcome !== undefined) for (const listener of this.hooks.settled) listener(outcome);
     for (const listener of this.hooks.released) listener(job);
-    if (outcome !== undefined && this.outcomes !== undefined) worker.out.next(outcome);
+    if (outcome === undefined) return;
+    if (ticket !== undefined) this.desk!.settle(outcome, ticket);
+    if (this.tellsOutcomes) worker.out.next(outcome);
   }
 
   private outcomeOf(worker: Worker<J, R>, verdict: Verdict, result: unknown): JobOutcome<J, R> {
@@ -87,41 +124,15 @@ export class Life<J, R> {
     }
   }
 
-  private tell(outcome: JobOutcome<J, R>): void {
+  /** Of a job that no worker has. */
+  private tell(outcome: JobOutcome<J, R>, ticket: Ticket<J, R> | undefined): void {
     for (const listener of this.hooks.settled) listener(outcome);
+    if (ticket !== undefined) this.desk!.settle(outcome, ticket);
     this.outcomes?.next(outcome);
   }
 
   /** Never negative: a wall clock may be set back. */
   private since(time: number): number {
     return Math.max(0, this.now() - time);
-  }
-}
-
-/** A waiting line that remembers when each job came. */
-class DatedRing<J> extends Ring<J> {
-  /** When the job that was given up last had come. */
-  arrivedAt = 0;
-  private readonly times = new Ring<number>();
-  private readonly now: () => number;
-
-  constructor(now: () => number) {
-    super();
-    this.now = now;
-  }
-
-  override push(job: J): void {
-    this.times.push(this.now());
-    super.push(job);
-  }
-
-  override shift(): J {
-    this.arrivedAt = this.times.shift();
-    return super.shift();
-  }
-
-  override pop(): J {
-    this.arrivedAt = this.times.pop();
-    return super.pop();
   }
 }

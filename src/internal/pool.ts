@@ -1,23 +1,19 @@
 import { from, Observable, takeWhile } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
 import { BufferOverflowError } from '../errors.js';
-import type { EvictionReason, JobContext, Overflow, RefusalReason, ShutdownLevel } from '../types.js';
-import { listenersOf } from './hooks.js';
+import type { EvictionReason, JobContext, Overflow, RefusalReason } from '../types.js';
 import type { Taker } from './intake.js';
-import { Life } from './life.js';
+import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './levels.js';
+import type { Life } from './life.js';
 import type { PoolOptions } from './options.js';
 import { Ring } from './ring.js';
 import { Turns } from './turns.js';
+import type { Ticket } from './ticket.js';
+import type { Waiting } from './waiting.js';
 import { Worker } from './worker.js';
 
 /** Above this many, a worker that finds no job retires: a resting one costs a kilobyte. */
 const MOST_RESTING = 1024;
-
-const LEVELS: readonly unknown[] = ['drain', 'discard', 'abort', 'abandon'] satisfies ShutdownLevel[];
-const DRAIN = 0;
-const DISCARD = 1;
-const ABORT = 2;
-const ABANDON = 3;
 
 /**
  * The state of one subscription: the buffer, the workers, and whether a job starts now. What a job is and what has become
@@ -25,8 +21,8 @@ const ABANDON = 3;
  */
 export class Pool<J, R, T = unknown> implements Taker<J> {
   readonly work: (job: J, context: JobContext) => ObservableInput<R>;
-  readonly life: Life<J, R> | undefined = undefined;
-  /** Downstream hears outcomes, and a failure is one of them; or else values, and a failure is the end. */
+  readonly life: Life<J, R> | undefined;
+  /** The form tells outcomes, and a failure is one of them; or else it tells values, and a failure is the end. */
   readonly tellsOutcomes: boolean;
   /** Slots in use. */
   busy = 0;
@@ -39,7 +35,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private readonly limit: number;
   private readonly buffer: number;
   private readonly overflow: Overflow;
-  private readonly queue: Ring<J>;
+  private readonly queue: Waiting<J, R>;
   private readonly workers = new Set<Worker<J, R>>();
   private readonly resting: Worker<J, R>[] = [];
   private readonly turns: Turns;
@@ -47,22 +43,22 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private hired = 0;
   /** The numbers of those that have retired. */
   private readonly vacant: number[] = [];
-  private accepting = true;
+  /** Jobs are taken in. */
+  accepting = true;
   private stopped = false;
-  private level = -1;
+  /** The index of the shutdown level that was reached, or -1. */
+  level = -1;
   private failure: { readonly error: unknown } | undefined;
 
-  constructor(options: PoolOptions<J, R>, results: Subscriber<T>, tells: 'values' | 'outcomes') {
+  constructor(options: PoolOptions<J, R>, results: Subscriber<T>, life?: Life<J, R>) {
     this.work = options.work;
     this.limit = options.workers;
     this.buffer = options.buffer;
     this.overflow = options.overflow;
     this.results = results;
-    this.tellsOutcomes = tells === 'outcomes';
-    if (this.tellsOutcomes)
-      this.life = new Life(options.hooks ?? listenersOf([]), options.scheduler, results as Subscriber<unknown>);
-    else if (options.hooks !== undefined) this.life = new Life(options.hooks, options.scheduler);
-    this.queue = this.life?.queue ?? new Ring();
+    this.life = life;
+    this.tellsOutcomes = life?.tellsOutcomes ?? false;
+    this.queue = life?.queue ?? new Ring();
     this.turns = new Turns(options.yieldAfter, options.scheduler);
   }
 
@@ -78,26 +74,26 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
    *
    * @throws BufferOverflowError when the buffer is full and the policy is `'error'`
    */
-  admit(job: J, mayEvict = true): boolean {
-    if (!this.accepting || this.closed) return this.refuse(job, 'closed');
+  admit(job: J, ticket?: Ticket<J, R>, mayEvict = true): boolean {
+    if (!this.accepting || this.closed) return this.refuse(job, 'closed', ticket);
     const worker = this.resting.pop();
     if (worker !== undefined) {
-      this.enqueue(job);
+      this.enqueue(job, ticket);
       worker.proceed();
       return false;
     }
     if (this.hired < this.limit) {
       this.hired++;
-      this.queue.push(job);
+      this.queue.push(job, ticket);
       return true;
     }
     if (this.hasRoom()) {
-      this.enqueue(job);
+      this.enqueue(job, ticket);
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
-    if (mayEvict && this.evict()) return this.admit(job, false);
-    this.refuse(job, 'full');
+    if (mayEvict && this.evict()) return this.admit(job, ticket, false);
+    this.refuse(job, 'full', ticket);
     if (this.overflow === 'error') throw new BufferOverflowError(this.buffer, job);
     return false;
   }
@@ -113,8 +109,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     return true;
   }
 
-  private refuse(job: J, reason: RefusalReason): false {
-    this.life?.refused(job, reason);
+  refuse(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): false {
+    this.life?.refused(job, reason, ticket);
     return false;
   }
 
@@ -142,14 +138,14 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     return this.queue.length + this.busy < this.buffer + this.limit;
   }
 
-  enqueue(job: J): void {
-    this.queue.push(job);
+  enqueue(job: J, ticket?: Ticket<J, R>): void {
+    this.queue.push(job, ticket);
     this.life?.accepted(job);
   }
 
-  admitLate(job: J): void {
-    if (this.workers.size > 0 && this.level <= DRAIN && !this.closed) this.enqueue(job);
-    else this.refuse(job, 'closed');
+  admitLate(job: J, ticket?: Ticket<J, R>): void {
+    if (this.workers.size > 0 && this.level <= DRAIN && !this.closed) this.enqueue(job, ticket);
+    else this.refuse(job, 'closed', ticket);
   }
 
   // ---- Starts: each worker asks for its next job
@@ -213,7 +209,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
         from(notifier)
           .pipe(takeWhile(() => !this.closed))
           .subscribe({
-            next: (value) => this.shutdown(Math.max(DRAIN, LEVELS.indexOf(value)), intake),
+            next: (value) => this.shutdown(levelOf(value), intake),
             error: (error: unknown) => {
               this.fail(error);
               intake.next();

@@ -4,6 +4,7 @@ import { JobAbortedError } from '../errors.js';
 import { Attempt } from './attempt.js';
 import type { Pool } from './pool.js';
 import { reportError } from './reportError.js';
+import type { Ticket } from './ticket.js';
 import { isNativePromise, streamOf, thenOf } from './workResult.js';
 
 /** Once in this many promise jobs a worker asks whether the event loop needs a turn. */
@@ -36,13 +37,14 @@ export class Worker<J, R> implements Observer<R> {
   /** The scheduler's time at the job's arrival and start, where somebody looks at outcomes. */
   arrivedAt = 0;
   startedAt = 0;
+  ticket: Ticket<J, R> | undefined;
 
   private readonly pool: Pool<J, R>;
   private state: State = 'free';
   private verdict: Verdict | undefined;
   /** The last value of a stream; with the verdict, its error. */
   private result: unknown;
-  private abortReason: JobAbortedError<J> | undefined;
+  private abortReason: unknown;
   /** The work is a promise: it cannot be stopped, and its value comes alone and with the verdict. */
   private promised = false;
   /** Promise jobs that this worker has run. */
@@ -192,13 +194,13 @@ export class Worker<J, R> implements Observer<R> {
     }
   }
 
-  /** Asks the job to end. A stream ends at once; a promise is judged by how it settles. */
-  abort(): void {
+  /** Asks the job to end, for `reason` or because its pool does. A stream ends at once; a promise is judged by how it settles. */
+  abort(reason?: unknown): void {
     if (this.state === 'ended') return this.letGo();
     if (this.state === 'free' || this.verdict !== undefined || this.abortReason !== undefined) return;
     const attempt = this.attempt!;
     const wasRunning = this.state === 'running';
-    this.abortReason = new JobAbortedError(this.job as J);
+    this.abortReason = reason ?? new JobAbortedError(this.job as J);
     // A stream is unsubscribed before it is signalled, so that it cannot answer the signal with an error.
     const stopped = this.subscriber !== undefined && !this.promised;
     if (stopped) this.letGo();
