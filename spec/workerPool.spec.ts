@@ -334,7 +334,7 @@ describe('workerPool', () => {
       for (let round = 0; round < 2; round++) {
         for (let job = 0; job < 1500; job++) source.next(job);
         expect(new Set(seen.splice(0)).size).to.equal(1500);
-        for (const end of ends.splice(0)) end.complete();
+        for (const end of ends.splice(0).reverse()) end.complete();
       }
       ends = [];
       source.complete();
@@ -687,6 +687,28 @@ describe('workerPool', () => {
         expectSubscriptions(first.subscriptions).toBe('             ^-!');
         expectSubscriptions(second.subscriptions).toBe('            ^---!');
       }));
+
+    for (const [levels, started] of [
+      [['drain'], ['a', 'b']],
+      [['discard', 'drain'], ['a']],
+    ] as const) {
+      it(`${started.length > 1 ? 'runs' : 'drops'} an item that was on its way at the ${levels.join(', then ')}`, async () => {
+        const seen: string[] = [];
+        const shutdown = new Subject<ShutdownLevel>();
+        const first = new Subject<never>();
+        let arrive!: (item: IteratorResult<string>) => void;
+        const next = (): Promise<IteratorResult<string>> => new Promise((resolve) => (arrive = resolve));
+        const work = (job: string): Observable<never> => (seen.push(job), job === 'a' ? first : EMPTY);
+        workerPool(work, { workers: 2, buffer: 0, shutdown })({ [Symbol.asyncIterator]: () => ({ next }) }).subscribe();
+        arrive({ value: 'a' });
+        await turn();
+        for (const level of levels) shutdown.next(level);
+        arrive({ value: 'b' });
+        await turn();
+        first.complete();
+        expect(seen).to.eql(started);
+      });
+    }
 
     it('takes a promise for a notifier', async () => {
       const log: string[] = [];
