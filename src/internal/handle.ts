@@ -87,7 +87,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
     const life = (this.life = new Life(options, results, this));
     const pool = (this.pool = new Pool({ ...options, overflow }, results, life));
-    pool.ask = () => this.feed();
+    pool.puller = { ask: () => this.feed(), fill: () => this.feed() };
     this.arrivals
       .pipe(
         takeUntil(pool.shutdownBy(merge(reported(options.shutdown), this.levels))),
@@ -190,7 +190,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
       hasWaiting: () => pool.hasWaiting(),
       enqueue: (job) => pool.enqueue(job, this.ticketFor(job)),
       admitLate: (job) => pool.admitLate(job, this.ticketFor(job)),
-      ask: undefined,
+      puller: undefined,
     };
     const jobs = intake(source, taker);
     if (!pool.accepting) return Subscription.EMPTY;
@@ -237,7 +237,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
       pool.enqueue(job, ticket);
       ticket.onAccepted?.();
     }
-    for (const taker of pulled) taker.ask?.();
+    for (const taker of pulled) taker.puller?.ask();
     const [first] = pulled;
     if (first !== undefined && pulled.delete(first)) pulled.add(first);
   }

@@ -15,8 +15,15 @@ export interface Taker<J> {
   enqueue(job: J): void;
   /** Takes in a job that was on its way when the intake ended, if the pool still runs jobs. */
   admitLate(job: J): void;
-  /** To be called whenever a worker looks for its next job. */
-  ask: (() => void) | undefined;
+  /** Whom to tell of a demand. */
+  puller: Puller | undefined;
+}
+
+export interface Puller {
+  /** A worker looks for its next job: puts one where it finds it. */
+  ask(): void;
+  /** Jobs may start, or wait, that could not before. */
+  fill(): void;
 }
 
 type AnyIterable<J> = Iterable<J> | AsyncIterable<J>;
@@ -83,16 +90,22 @@ function pullSync<J>(iterable: Iterable<J>, pool: Taker<J>): Observable<J> {
     };
 
     jobs.add(() => {
-      pool.ask = undefined;
+      pool.puller = undefined;
       if (!ended && !pulling) void letGo(iterator);
     });
-    pool.ask = () => {
-      if (pulling) unanswered++;
-      else if (!pool.hasWaiting() && pull((job) => pool.enqueue(job))) {
-        for (; unanswered > 0 && pull((job) => jobs.next(job)); unanswered--);
-      }
+    const fill = (): void => {
+      while (!jobs.closed && !pulling && pool.canStart() && pull((job) => jobs.next(job)));
     };
-    while (!jobs.closed && pool.canStart() && pull((job) => jobs.next(job)));
+    pool.puller = {
+      ask() {
+        if (pulling) unanswered++;
+        else if (!pool.hasWaiting() && pool.hasRoom() && pull((job) => pool.enqueue(job))) {
+          for (; unanswered > 0 && pull((job) => jobs.next(job)); unanswered--);
+        }
+      },
+      fill,
+    };
+    fill();
     unanswered = 0;
   });
 }
@@ -139,11 +152,11 @@ function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J>
     };
 
     jobs.add(() => {
-      pool.ask = undefined;
+      pool.puller = undefined;
       if (held !== undefined) pool.admitLate(held.job);
       if (!ended) void letGo(iterator);
     });
-    pool.ask = ask;
+    pool.puller = { ask, fill: ask };
     ask();
   });
 }

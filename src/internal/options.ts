@@ -11,6 +11,7 @@ import {
   checkOneOf,
   checkScheduler,
 } from './checks.js';
+import { OVERFLOWS } from './boundedRing.js';
 import { listenersOf } from './hooks.js';
 import type { Listeners } from './hooks.js';
 
@@ -26,7 +27,7 @@ export interface PoolOptions<J, R> {
   readonly scheduler: SchedulerLike;
 }
 
-const OVERFLOWS: readonly Overflow[] = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'];
+const OPTIONS = ['workers', 'buffer', 'overflow', 'shutdown', 'hooks', 'yieldAfter', 'scheduler'];
 const HOOKS: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];
 
 /** @throws TypeError or RangeError that names the option and its value */
@@ -34,17 +35,14 @@ export function readPoolOptions<J, R>(
   form: string,
   work: (job: J, context: JobContext) => unknown,
   config: object,
+  without: readonly string[] = [],
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
-  const options = checkConfig(form, config, [
-    'workers',
-    'buffer',
-    'overflow',
-    'shutdown',
-    'hooks',
-    'yieldAfter',
-    'scheduler',
-  ]);
+  const options = checkConfig(
+    form,
+    config,
+    OPTIONS.filter((option) => !without.includes(option)),
+  );
   const { overflow = 'error', shutdown = NEVER, yieldAfter = 5, scheduler = asyncScheduler } = options;
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,

@@ -2,7 +2,7 @@ import { from, Observable, takeWhile } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
 import { BufferOverflowError } from '../errors.js';
 import type { EvictionReason, JobContext, Overflow, RefusalReason } from '../types.js';
-import type { Taker } from './intake.js';
+import type { Puller, Taker } from './intake.js';
 import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './levels.js';
 import type { Life } from './life.js';
 import type { PoolOptions } from './options.js';
@@ -32,6 +32,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   subscribed = 0;
 
   private readonly results: Subscriber<T>;
+  private readonly untaken: { readonly length: number } | undefined;
   private readonly limit: number;
   private readonly buffer: number;
   private readonly overflow: Overflow;
@@ -50,12 +51,19 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   level = -1;
   private failure: { readonly error: unknown } | undefined;
 
-  constructor(options: PoolOptions<J, R>, results: Subscriber<T>, life?: Life<J, R>) {
+  /** @param untaken results that count like jobs, until somebody takes them */
+  constructor(
+    options: PoolOptions<J, R>,
+    results: Subscriber<T>,
+    life?: Life<J, R>,
+    untaken?: { readonly length: number },
+  ) {
     this.work = options.work;
     this.limit = options.workers;
     this.buffer = options.buffer;
     this.overflow = options.overflow;
     this.results = results;
+    this.untaken = untaken;
     this.life = life;
     this.tellsOutcomes = life?.tellsOutcomes ?? false;
     this.queue = life?.queue ?? new Ring();
@@ -123,19 +131,19 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   // ---- Demand: an iterable is asked for its next item
 
-  ask: (() => void) | undefined = undefined;
+  puller: Puller | undefined = undefined;
 
   hasWaiting(): boolean {
     return this.queue.length > 0;
   }
 
   canStart(): boolean {
-    return this.queue.length === 0 && (this.resting.length > 0 || this.hired < this.limit);
+    return this.queue.length === 0 && (this.resting.length > 0 || this.hired < this.limit) && this.hasRoom();
   }
 
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
   hasRoom(): boolean {
-    return this.queue.length + this.busy < this.buffer + this.limit;
+    return this.queue.length + this.busy + (this.untaken?.length ?? 0) < this.buffer + this.limit;
   }
 
   enqueue(job: J, ticket?: Ticket<J, R>): void {
@@ -151,7 +159,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   // ---- Starts: each worker asks for its next job
 
   hasNext(): boolean {
-    this.ask?.();
+    this.puller?.ask();
     return this.queue.length > 0 && !this.results.closed;
   }
 

@@ -1,0 +1,134 @@
+import { asyncScheduler, defer, map, startWith, Subject, throttleTime } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
+import { checkConfig, checkDuration, checkScheduler } from './internal/checks.js';
+import { Durations } from './internal/durations.js';
+import type { DurationSummary } from './internal/durations.js';
+import type { JobHooks, JobOutcome, PoolStats } from './types.js';
+
+/** What hooks can count: not the senders that wait for room, and not the limit of workers. */
+export interface MonitorStats extends Omit<PoolStats, 'waiting' | 'workers'> {
+  /** How long the jobs that started had waited. */
+  readonly queuedFor: DurationSummary;
+  /** How long the jobs that started ran. */
+  readonly ranFor: DurationSummary;
+}
+
+export interface PoolMonitorConfig {
+  /** Milliseconds, ≥ 0, between two values of `stats$`. @default 1000 */
+  readonly interval?: number | undefined;
+  /** Times `stats$`. @default asyncScheduler */
+  readonly scheduler?: SchedulerLike | undefined;
+}
+
+/**
+ * Watches pools: counts what becomes of their jobs, and how long they wait and run, in constant memory. Given to a pool as
+ * `hooks`, or as one of them; given to several it adds them up. A pool without one pays nothing.
+ *
+ * @example
+ * ```ts
+ * const monitor = new PoolMonitor();
+ * jobs$.pipe(workerPool(work, { workers: 5, buffer: 100, hooks: monitor })).subscribe();
+ * monitor.stats$.subscribe(({ queued, running, ranFor }) => console.log(queued, running, ranFor.p99));
+ * ```
+ */
+export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
+  /**
+   * The accounts now, and whenever they have changed, at most once in `interval`. Hot and endless; a timer runs only after a
+   * change.
+   */
+  readonly stats$: Observable<MonitorStats>;
+  /** Each job's outcome. Hot and endless. */
+  readonly outcomes$: Observable<JobOutcome<J, R>>;
+
+  private readonly changes = new Subject<void>();
+  private readonly outcomes = new Subject<JobOutcome<J, R>>();
+  private readonly waits = new Durations();
+  private readonly runs = new Durations();
+  private readonly counts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0 };
+  private queued = 0;
+  private delayed = 0;
+  private running = 0;
+  /** Slots that a start has taken and a release has not given back. */
+  private slots = 0;
+
+  /** @throws TypeError or RangeError that names the option and its value */
+  constructor(config: PoolMonitorConfig = {}) {
+    const { interval = 1000, scheduler = asyncScheduler } = checkConfig('PoolMonitor', config, [
+      'interval',
+      'scheduler',
+    ]);
+    const every = checkDuration('interval', interval);
+    const clock = checkScheduler('scheduler', scheduler);
+    this.outcomes$ = this.outcomes.asObservable();
+    this.stats$ = defer(() =>
+      this.changes.pipe(
+        startWith(undefined),
+        throttleTime(every, clock, { leading: true, trailing: true }),
+        map(() => this.stats),
+      ),
+    );
+  }
+
+  /** The accounts at this moment. */
+  get stats(): MonitorStats {
+    const { counts, queued, delayed, running } = this;
+    return {
+      offered: counts.accepted + counts.refused,
+      ...counts,
+      queued,
+      delayed,
+      running,
+      lingering: this.slots - running,
+      queuedFor: this.waits.summary,
+      ranFor: this.runs.summary,
+    };
+  }
+
+  accepted(_job: J): void {
+    this.counts.accepted++;
+    this.queued++;
+    this.changes.next();
+  }
+
+  started(_job: J, context: { readonly attempt: number }): void {
+    if (context.attempt === 1) this.queued--;
+    else this.delayed--;
+    this.running++;
+    this.slots++;
+    this.changes.next();
+  }
+
+  retrying(_job: J): void {
+    this.running--;
+    this.delayed++;
+    this.changes.next();
+  }
+
+  settled(outcome: JobOutcome<J, R>): void {
+    const { counts } = this;
+    const ran = outcome.attempts > 0;
+    if (outcome.status !== 'dropped') {
+      counts[outcome.status]++;
+      if (ran) this.running--;
+      else this.queued--;
+    } else if (REFUSALS.has(outcome.reason)) counts.refused++;
+    else {
+      counts.evicted++;
+      if (ran) this.delayed--;
+      else this.queued--;
+    }
+    if (ran) {
+      this.waits.add(outcome.queuedFor);
+      this.runs.add(outcome.ranFor);
+    }
+    this.outcomes.next(outcome);
+    this.changes.next();
+  }
+
+  released(_job: J): void {
+    this.slots--;
+    this.changes.next();
+  }
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(['full', 'closed', 'coalesced']);

@@ -1,0 +1,88 @@
+import { concatMap, filter, merge, Observable, Subject, takeUntil, takeWhile, tap } from 'rxjs';
+import type { MonoTypeOperatorFunction } from 'rxjs';
+import { BoundedRing, readRingOptions } from './internal/boundedRing.js';
+import { checkConfig, checkCount, checkMethods } from './internal/checks.js';
+import type { Overflow } from './types.js';
+
+export interface BufferConfig<T> {
+  /** Values that may wait: an integer ≥ 0, or `Infinity`. */
+  readonly capacity: number;
+  /** What happens to a value that arrives when as many wait. @default 'error' */
+  readonly overflow?: Overflow | undefined;
+  /** Told of each value that is lost: `'full'`, it never had a place; `'evicted'`, it lost it. @default none */
+  readonly onDrop?: ((value: T, reason: 'full' | 'evicted') => void) | undefined;
+}
+
+export interface BoundedBufferConfig<T> extends BufferConfig<T> {
+  /** Each number n lets n more values pass, now or when they come; `void` lets one. */
+  readonly demand: Observable<number | void>;
+}
+
+/**
+ * Lets values pass as they are demanded, and keeps at most `capacity` that are not: the pool's buffer, without the pool.
+ *
+ * A value that arrives while there is demand passes at once; otherwise it waits, first in, first out; when it is full
+ * `overflow` says who is lost, and `onDrop` hears of it. Completes when the source has completed and what waits has passed,
+ * or when the demand has completed and is used up: what still waits then is let go. An error of either, of `onDrop`, or a
+ * BufferOverflowError comes through at once, and what waits is let go.
+ *
+ *     source   -a-b-c-d-e-|            capacity: 2, drop-oldest
+ *     demand   ----x-------xx----
+ *     output   ----a-------d(e|)      b and c are lost
+ *
+ * @param config the bound, the policy and the demand
+ * @returns an operator; each subscription has a buffer and a demand of its own
+ * @throws TypeError or RangeError that names the option and its value, when the operator is made
+ * @example
+ * ```ts
+ * const frames = animationFrames().pipe(map(() => 1));
+ * prices$.pipe(boundedBuffer({ capacity: 1, overflow: 'drop-oldest', demand: frames })).subscribe(draw);
+ * ```
+ */
+export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoTypeOperatorFunction<T> {
+  const options = checkConfig('boundedBuffer', config, ['capacity', 'overflow', 'onDrop', 'demand']);
+  const ringOptions = readRingOptions<T>(options);
+  checkMethods('demand', options['demand'], ['subscribe'], true);
+  const demand = options['demand'] as Observable<number | void>;
+  return (source) =>
+    new Observable((subscriber) => {
+      const waiting = new BoundedRing<T>(ringOptions);
+      const nothingLeft = new Subject<void>();
+      let credit = 0;
+      let sourceEnded = false;
+      let demandEnded = false;
+
+      function* pass(): Generator<T> {
+        while (credit > 0 && waiting.length > 0) {
+          credit--;
+          yield waiting.shift();
+        }
+      }
+      const passesAtOnce = (value: T): boolean => {
+        const passes = credit > 0 && waiting.length === 0;
+        if (passes) credit--;
+        else waiting.offer(value);
+        return passes;
+      };
+      const isOver = (): boolean => (sourceEnded && waiting.length === 0) || (demandEnded && credit === 0);
+      const checkEnd = (): void => {
+        if (isOver()) nothingLeft.next();
+      };
+
+      merge(
+        demand.pipe(
+          tap((n) => (credit += n === undefined ? 1 : checkCount('demand', n, 0))),
+          tap({ complete: () => (demandEnded = true) }),
+          // One after the other, so that demand from inside downstream's next does not recurse.
+          concatMap(pass),
+          tap({ complete: checkEnd }),
+        ),
+        source.pipe(tap({ complete: () => (sourceEnded = true) }), filter(passesAtOnce), tap({ complete: checkEnd })),
+      )
+        .pipe(
+          takeUntil(nothingLeft),
+          takeWhile(() => !isOver(), true),
+        )
+        .subscribe(subscriber);
+    });
+}
