@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Observable, ObservableInput, Subscription } from 'rxjs';
 import type { DeadlineConfig } from './gracefulShutdown.js';
 import { Handle } from './internal/handle.js';

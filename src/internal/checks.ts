@@ -1,49 +1,54 @@
+// What a user gives, checked when it is given. An error names the option, the value, and what would have been right.
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 
-// What a user may give, checked when it is given. An error names the option, the value and what would have been right.
-
 export function checkConfig(of: string, config: unknown, known: readonly string[]): Record<string, unknown> {
-  if (typeof config !== 'object' || config === null)
-    throw new TypeError(`${of} needs a config object, but got ${show(config)}`);
+  if (typeof config !== 'object' || config === null) wrong(`${of}'s config`, 'an object', config);
   // Own properties only, each read once: what others put on Object.prototype is not an option.
   const options = Object.assign(Object.create(null) as Record<string, unknown>, config);
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    const near = nearest(key, known);
-    throw new TypeError(
-      `${of} has no option ${show(key)}${near === undefined ? `: it has ${known.join(', ')}` : `: did you mean ${show(near)}?`}`,
-    );
+  for (const key in options) {
+    if (!known.includes(key)) throw new TypeError(`${of} has no option ${show(key)}: ${suggest(key, known)}`);
   }
   return options;
 }
 
 export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, but is ${show(value)}`);
+  if (typeof value !== 'function') wrong(name, 'a function', value);
 }
 
 /** A count: an integer of at least `least`, or Infinity. */
 export function checkCount(name: string, value: unknown, least: 0 | 1): number {
-  const right = `${least === 0 ? 'an integer ≥ 0' : 'a positive integer'}, or Infinity`;
-  const number = checkNumber(name, value, right);
-  if (number !== Infinity && !(Number.isSafeInteger(number) && number >= least))
-    throw new RangeError(`${name} must be ${right}, but is ${show(value)}`);
-  return number;
+  return checkNumber(
+    name,
+    value,
+    `an integer ≥ ${least}, or Infinity`,
+    (n) => n >= least && (n === Infinity || Number.isSafeInteger(n)),
+  );
 }
 
 /** A duration in milliseconds, of at least 0; Infinity is never. */
 export function checkDuration(name: string, value: unknown): number {
-  const right = 'a number of milliseconds ≥ 0, or Infinity';
-  const number = checkNumber(name, value, right);
-  if (!(number >= 0)) throw new RangeError(`${name} must be ${right}, but is ${show(value)}`);
-  return number;
+  return checkNumber(name, value, 'a number of milliseconds ≥ 0, or Infinity', (n) => n >= 0);
+}
+
+function checkNumber(name: string, value: unknown, right: string, isRight: (n: number) => boolean): number {
+  if (typeof value !== 'number') wrong(name, right, value);
+  if (!isRight(value)) wrong(name, right, value, RangeError);
+  return value;
 }
 
 export function checkOneOf<T extends string>(name: string, value: unknown, all: readonly T[]): T {
-  if (all.includes(value as T)) return value as T;
-  const near = typeof value === 'string' ? nearest(value, all) : undefined;
-  throw new TypeError(
-    `${name} must be one of ${all.map(show).join(', ')}, but is ${show(value)}${near === undefined ? '' : `: did you mean ${show(near)}?`}`,
-  );
+  if (!all.includes(value as T))
+    wrong(name, `one of ${all.map(show).join(', ')}`, value, TypeError, suggest(value, all));
+  return value as T;
+}
+
+/** Something with members, of which the named ones are functions: all, or those that are there. */
+export function checkMethods(name: string, value: unknown, methods: readonly string[], required: boolean): void {
+  if (!isObject(value)) wrong(name, 'an object', value);
+  for (const method of methods) {
+    const member = value[method];
+    if (required || member !== undefined) checkFunction(`${name}.${method}`, member);
+  }
 }
 
 export function checkSignal(of: string, value: unknown): AbortSignal | undefined {
@@ -51,22 +56,9 @@ export function checkSignal(of: string, value: unknown): AbortSignal | undefined
   return value as AbortSignal | undefined;
 }
 
-/** Something with members, of which the named ones are functions where they are there at all. */
-export function checkMethods(name: string, value: unknown, methods: readonly string[], required: boolean): void {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
-    throw new TypeError(`${name} must be an object, but is ${show(value)}`);
-  for (const method of methods) {
-    const member = (value as Record<string, unknown>)[method];
-    if (typeof member !== 'function' && (required || member !== undefined))
-      throw new TypeError(`${name}.${method} must be a function, but is ${show(member)}`);
-  }
-}
-
 export function checkNotifier(name: string, value: unknown): ObservableInput<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) {
-    throw new TypeError(`${name} must be an Observable, a promise or another ObservableInput, but is ${show(value)}`);
-  }
-  return value as ObservableInput<unknown>;
+  if (!isObject(value)) wrong(name, 'an Observable or another ObservableInput', value);
+  return value as unknown as ObservableInput<unknown>;
 }
 
 export function checkScheduler(name: string, value: unknown): SchedulerLike {
@@ -74,9 +66,12 @@ export function checkScheduler(name: string, value: unknown): SchedulerLike {
   return value as SchedulerLike;
 }
 
-function checkNumber(name: string, value: unknown, right: string): number {
-  if (typeof value === 'number') return value;
-  throw new TypeError(`${name} must be ${right}, but is ${show(value)}`);
+function wrong(name: string, right: string, value: unknown, type = TypeError, hint = ''): never {
+  throw new type(`${name} must be ${right}, but is ${show(value)}${hint && `: ${hint}`}`);
+}
+
+export function isObject(value: unknown): value is Record<PropertyKey, unknown> {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 /** A value as an error shows it: told apart from its string, and never an error of its own. */
@@ -84,27 +79,26 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'bigint') return `${value}n`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) return 'an object';
+  if (isObject(value)) return typeof value === 'function' ? 'a function' : 'an object';
   return String(value);
 }
 
-/** The known word that takes the fewest edits to reach, if they are few (Levenshtein, 1965). */
-function nearest(word: string, known: readonly string[]): string | undefined {
-  const distance = (a: string, b: string): number => {
-    let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-    for (const [i, letter] of [...a].entries()) {
-      const next = [i + 1];
-      for (let j = 0; j < b.length; j++)
-        next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === b[j] ? 0 : 1)));
-      row = next;
-    }
-    return row[b.length]!;
-  };
-  const ranked = known.map((candidate) => ({
-    candidate,
-    edits: distance(word.toLowerCase(), candidate.toLowerCase()),
-  }));
-  const best = ranked.reduce((a, b) => (b.edits < a.edits ? b : a));
-  return best.edits <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
+/** The known word that is at most two edits away, or all there are. */
+function suggest(word: unknown, known: readonly string[]): string {
+  const near = known.find((other) => isNear(String(word).toLowerCase(), other.toLowerCase(), 2));
+  return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${show(near)}?`;
+}
+
+/** Whether at most so many letters have to be added, left out or replaced. */
+function isNear(a: string, b: string, edits: number): boolean {
+  if (edits < 0) return false;
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i++;
+  if (i === a.length) return b.length - i <= edits;
+  const [restOfA, restOfB] = [a.slice(i), b.slice(i)];
+  return (
+    isNear(restOfA.slice(1), restOfB.slice(1), edits - 1) ||
+    isNear(restOfA.slice(1), restOfB, edits - 1) ||
+    isNear(restOfA, restOfB.slice(1), edits - 1)
+  );
 }

@@ -1,7 +1,14 @@
 import type { SchedulerLike } from 'rxjs';
 
+/** What hosts have, as far as they have it. */
+interface Host {
+  readonly setImmediate?: (callback: () => void) => unknown;
+  readonly MessageChannel?: typeof globalThis.MessageChannel;
+  readonly setTimeout: (callback: () => void) => unknown;
+}
+
 // Taken once, so that a test's fake timers do not stop the pool.
-const { setImmediate, setTimeout, MessageChannel } = globalThis as Partial<typeof globalThis>;
+const { setImmediate, setTimeout, MessageChannel }: Host = globalThis;
 
 /** Calls back after timers and I/O have had their turn. */
 function nextTurn(callback: () => void): void {
@@ -14,7 +21,7 @@ function nextTurn(callback: () => void): void {
       callback();
     };
     port2.postMessage(undefined);
-  } else setTimeout!(callback);
+  } else setTimeout(callback);
 }
 
 /**

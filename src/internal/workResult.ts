@@ -3,6 +3,7 @@
 // `return()` only after the next value, which may never come.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
+import { isObject } from './checks.js';
 import { fromAsyncIterable } from './iterators.js';
 
 type Then<T> = PromiseLike<T>['then'];
@@ -40,10 +41,6 @@ export function streamOf<T>(result: ObservableInput<T>): Observable<T> {
     return fromAsyncIterable(result as unknown as AsyncIterable<T>);
   }
   return from(result);
-}
-
-function isObject(value: unknown): value is Record<PropertyKey, unknown> {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 function isFunction(value: unknown): value is (...args: never[]) => unknown {
