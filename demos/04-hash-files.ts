@@ -1,0 +1,98 @@
+// SHA-256 of every file under a folder, eight files at a time: names are pulled when there is a worker for them and contents
+// are streamed, so a million files need as little memory as ten.
+//
+// Ctrl-C finishes the files that are open and reports; again aborts them.
+//
+// Run it with: node -r ts-node/register/transpile-only demos/04-hash-files.ts [folder]
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { opendir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import { count, lastValueFrom, share, take, tap, throttleTime } from 'rxjs';
+import { fromSignals, gracefulShutdown, pullFrom, workerPoolSettled } from '../src/index.js';
+import type { JobContext, JobOutcome } from '../src/index.js';
+
+interface Hashed {
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+/** A folder that cannot be read is given out as if it were a file, and fails as a file that cannot be read does. */
+async function* filesUnder(path: string): AsyncGenerator<string> {
+  const folder = await opendir(path).catch(() => undefined);
+  if (folder === undefined) yield path;
+  for await (const entry of folder ?? []) {
+    if (entry.isDirectory()) yield* filesUnder(join(path, entry.name));
+    else if (entry.isFile()) yield join(path, entry.name);
+  }
+}
+
+async function hashFile(path: string, { signal }: JobContext): Promise<Hashed> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(path, { signal }) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { digest: hash.digest('hex'), bytes };
+}
+
+async function hashAll(root: string): Promise<void> {
+  const counts = { completed: 0, failed: 0, dropped: 0, aborted: 0 };
+  const firstFailures: string[] = [];
+  const combined = Buffer.alloc(32);
+  let bytes = 0;
+  let peakHeap = 0;
+  let stopping = '';
+
+  const add = (outcome: JobOutcome<string, Hashed>): void => {
+    counts[outcome.status]++;
+    if (outcome.status === 'failed' && counts.failed <= 10) firstFailures.push(String(outcome.error));
+    if (outcome.status !== 'completed') return;
+    bytes += outcome.value.bytes;
+    // Files end in any order, so it must not matter: the lines that sha256sum prints, hashed again and combined by xor.
+    const line = `${outcome.value.digest}  ${relative(root, outcome.job)}\n`;
+    const hash = createHash('sha256').update(line).digest();
+    hash.forEach((byte, i) => (combined[i]! ^= byte));
+  };
+
+  // cli-progress would by itself listen for signals too. A bar must know how long it is: the folder is walked twice.
+  const bar = new SingleBar({ format: '{bar} {progress} of {total}', gracefulExit: false });
+  const { isTTY } = process.stderr;
+  if (isTTY) bar.start(await lastValueFrom(pullFrom(filesUnder(root)).pipe(count())), 0, { progress: '' });
+
+  const showProgress = (): void => {
+    peakHeap = Math.max(peakHeap, process.memoryUsage().heapUsed);
+    const progress = `${stopping}${megabytes(bytes)}, ${counts.completed} files`;
+    if (isTTY) bar.update(counts.completed, { progress });
+    else console.log(progress);
+  };
+
+  const shutdown$ = gracefulShutdown({ on: fromSignals('SIGINT', 'SIGTERM'), deadline: 10_000 }).pipe(share());
+  shutdown$.pipe(take(1)).subscribe(() => {
+    stopping = 'finishing what is open: ';
+    showProgress();
+  });
+
+  await pullFrom(filesUnder(root))
+    .pipe(
+      workerPoolSettled(hashFile, { workers: 8, buffer: 8, shutdown: shutdown$ }),
+      tap(add),
+      throttleTime(isTTY ? 100 : 1000),
+    )
+    .forEach(showProgress);
+  showProgress();
+  bar.stop();
+
+  console.log(`files      ${counts.completed}${stopping && ' until it was stopped'}`);
+  console.log(`failed     ${counts.failed}`);
+  for (const failure of firstFailures) console.log(`  ${failure}`);
+  console.log(`bytes      ${bytes}`);
+  console.log(`digest     ${combined.toString('hex')}`);
+  console.log(`peak heap  ${megabytes(peakHeap)}`);
+}
+
+const megabytes = (count: number): string => `${(count / 1e6).toFixed(1)} MB`;
+
+void hashAll(resolve(process.argv[2] ?? join(__dirname, '..')));
