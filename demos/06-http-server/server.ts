@@ -1,0 +1,155 @@
+// A web server that runs jobs in the background. It never takes on more than it can hold, and a deploy loses none of them.
+//
+//   node -r ts-node/register/transpile-only demos/06-http-server/server.ts [--port 3000] [--workers 4] [--buffer 20] [--ms 1000]
+//
+//   POST /jobs       202 and an id, or 503 when the buffer is full or the server is about to end
+//   GET  /jobs/:id   waiting, running, or ended with its outcome
+//   GET  /events     all of it as it happens; GET / draws it
+//   GET  /stats, /metrics, /health
+//
+// SIGTERM (or Ctrl-C): /health turns to 503 so that no more requests are sent here, jobs are refused, those that were
+// accepted are finished, and the process ends. A second one aborts what runs, a third one does not wait for it.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import {
+  asapScheduler,
+  BehaviorSubject,
+  combineLatest,
+  concat,
+  defer,
+  filter,
+  map,
+  merge,
+  observeOn,
+  of,
+  takeUntil,
+  zip,
+} from 'rxjs';
+import { BackgroundJobs, fromSignals, PoolMonitor } from '../../src/index.js';
+import { event, heartbeat$, sendEvents } from './events.js';
+import { HttpError, readJson, reply, replyText, route } from './http.js';
+import { readJob, work } from './job.js';
+import { Ledger } from './ledger.js';
+import { metricsOf } from './metrics.js';
+import { readOptions } from './options.js';
+import type { Options } from './options.js';
+
+const LARGEST_BODY = 16 * 1024;
+const OUTCOMES_KEPT = 1000;
+/** Milliseconds between two events that say how things stand. */
+const PACE = 100;
+/** Milliseconds for a client to take its last response. */
+const LAST_RESPONSE = 1000;
+
+async function serve({ port, host, workers, buffer, ms, deadline }: Options): Promise<void> {
+  const eventLoop = monitorEventLoopDelay({ resolution: 10 });
+  eventLoop.enable();
+
+  const ledger = new Ledger<string>(OUTCOMES_KEPT);
+  const monitor = new PoolMonitor({ interval: PACE });
+  const jobs = new BackgroundJobs(work, { workers, buffer, overflow: 'drop-incoming', hooks: [ledger, monitor] });
+  const metrics = metricsOf(jobs, monitor, buffer);
+  const ready$ = new BehaviorSubject(true);
+
+  const accounts = (): object => ({ buffer, pool: jobs.stats, monitor: monitor.stats });
+  const state = (): string =>
+    event('state', { ready: ready$.value, ...accounts(), now: Date.now(), running: ledger.running });
+  const event$ = concat(
+    merge(
+      // A little later, because the monitor speaks while a job ends: its worker has not taken the next one yet.
+      combineLatest([ready$, monitor.stats$]).pipe(observeOn(asapScheduler), map(state)),
+      jobs.outcomes$.pipe(
+        // Refusals are only counted. An event for each would be a flood, at the very time when there is too much to do.
+        filter(({ job }) => ledger.find(job.id) !== undefined),
+        map((outcome) => event('outcome', outcome)),
+      ),
+      heartbeat$,
+    ).pipe(takeUntil(jobs.ended)),
+    defer(() => of(state())),
+  );
+
+  const refusal = (): HttpError => {
+    if (!ready$.value) return new HttpError(503, 'shutting down', retryAfter(deadline));
+    // By then what waits now has been run. A shorter time would bring everybody back to a buffer that is still full.
+    return new HttpError(503, `${buffer} jobs are waiting already`, retryAfter((buffer * ms) / workers));
+  };
+
+  const handle = route({
+    '/': {
+      GET: (_, response) => replyText(response, 200, 'text/html; charset=utf-8', page),
+    },
+    '/jobs': {
+      POST: async (request, response) => {
+        const job = readJob(await readJson(request, LARGEST_BODY), ms);
+        if (!jobs.offer(job)) throw refusal();
+        reply(response, 202, { id: job.id }, { Location: `/jobs/${job.id}` });
+      },
+    },
+    '/jobs/:id': {
+      GET: (_, response, id) => {
+        const entry = ledger.find(id);
+        if (entry === undefined) throw new HttpError(404, 'no such job, or it has ended long ago');
+        reply(response, 200, entry);
+      },
+    },
+    '/events': {
+      GET: (_, response) => sendEvents(event$, response),
+    },
+    '/stats': {
+      GET: (_, response) => reply(response, 200, accounts()),
+    },
+    '/metrics': {
+      GET: async (_, response) => replyText(response, 200, metrics.contentType, await metrics.metrics()),
+    },
+    '/health': {
+      GET: (_, response) =>
+        ready$.value ? reply(response, 200, { status: 'ready' }) : reply(response, 503, { status: 'unready' }),
+    },
+  });
+
+  const server = createServer((request, response) => {
+    // While this process ends, its clients' next requests belong elsewhere.
+    if (!ready$.value) response.setHeader('Connection', 'close');
+    void handle(request, response);
+  });
+
+  zip(fromSignals('SIGTERM', 'SIGINT'), ['drain', 'abort', 'abandon'] as const).subscribe(([signal, level]) => {
+    console.log(`${signal}: ${level}, with ${jobs.stats.running} jobs running and ${jobs.stats.queued} waiting`);
+    ready$.next(false);
+    void jobs.shutdown(level, { deadline });
+  });
+
+  server.listen(port, host);
+  await once(server, 'listening');
+  console.log(`http://${host}:${(server.address() as AddressInfo).port} is process ${process.pid}`);
+
+  await jobs.ended;
+  await close(server);
+  const { accepted, refused, completed, failed, evicted, aborted } = jobs.stats;
+  console.log(
+    `accepted ${accepted} = ${completed} completed + ${failed} failed + ${evicted} evicted + ${aborted} aborted`,
+  );
+  console.log(`refused ${refused}`);
+  const [median, worst] = [eventLoop.percentile(50), eventLoop.max].map((ns) => (ns / 1e6).toFixed(1));
+  console.log(`event loop: a timer of 10 ms took ${median} ms (median), ${worst} ms (worst)`);
+}
+
+function retryAfter(ms: number): Record<string, string> {
+  return { 'Retry-After': String(Math.max(1, Math.ceil(ms / 1000))) };
+}
+
+/** Resolves when each response that is under way has been sent, or its client has not taken it in time. */
+function close(server: Server): Promise<void> {
+  // Without a reference: it cuts connections that keep the process alive, and must not do so itself.
+  setTimeout(() => server.closeAllConnections(), LAST_RESPONSE).unref();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+const page = readFileSync(join(__dirname, 'page.html'), 'utf8');
+const options = readOptions();
+if (options !== undefined) void serve(options);
