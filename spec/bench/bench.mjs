@@ -1,0 +1,61 @@
+// CPU time per job, as a ratio to the floor of the same round: each case in a process of its own, rounds alternated.
+//   npm run bench                      all cases
+//   npm run bench -- floor workerPool  these
+//   JOBS=1000 ROUNDS=9 npm run bench
+import { execFileSync } from 'node:child_process';
+import { availableParallelism, cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { cases } from './cases.mjs';
+
+const JOBS = Number(process.env.JOBS ?? 200_000);
+const ROUNDS = Number(process.env.ROUNDS ?? 5);
+const WARM_UP = 400;
+const self = fileURLToPath(import.meta.url);
+
+/** Nanoseconds of CPU per job: warmed up for at least 400 ms, then the median of seven. */
+async function measure(name) {
+  const jobs = Array.from({ length: JOBS }, (_, i) => i);
+  const once = async () => {
+    const before = process.cpuUsage();
+    await cases[name](jobs);
+    const { user, system } = process.cpuUsage(before);
+    return ((user + system) * 1000) / JOBS;
+  };
+  const start = performance.now();
+  do await once();
+  while (performance.now() - start < WARM_UP);
+  const times = [];
+  for (let i = 0; i < 7; i++) times.push(await once());
+  return median(times);
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+const inProcess = (name) => Number(execFileSync(process.execPath, [self, '--measure', name], { encoding: 'utf8' }));
+
+if (process.argv[2] === '--measure') console.log(await measure(process.argv[3]));
+else {
+  const named = process.argv.slice(2);
+  const names = named.length > 0 ? named : Object.keys(cases);
+  const unknown = names.find((name) => !(name in cases));
+  if (unknown !== undefined) throw new Error(`no case ${unknown}: there are ${Object.keys(cases).join(', ')}`);
+  const ratios = Object.fromEntries(names.map((name) => [name, []]));
+  const times = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    const floor = inProcess('floor');
+    for (const name of names) {
+      const time = name === 'floor' ? floor : inProcess(name);
+      times[name].push(time);
+      ratios[name].push(time / floor);
+    }
+  }
+  console.log(
+    `${JOBS} promise jobs in one burst, 8 workers; ${ROUNDS} rounds; Node ${process.version}, ${cpus()[0].model}, ${availableParallelism()} cores`,
+  );
+  console.table(
+    names.map((name) => ({
+      case: name,
+      '× floor': +median(ratios[name]).toFixed(1),
+      'ns per job': Math.round(median(times[name])),
+    })),
+  );
+}
