@@ -233,6 +233,29 @@ describe('workerPoolSettled', () => {
       expect(signal!.reason).to.include({ name: 'JobAbortedError', job: 'a' });
     });
 
+    for (const [how, settle, status] of [
+      ['is fulfilled', (resolve: () => void) => resolve(), 'completed'],
+      ['is rejected', (_resolve: unknown, reject: (error: unknown) => void) => reject(new Error('late')), 'aborted'],
+    ] as const) {
+      it(`judge a promise by how it settles after an abort: it ${how}`, async () => {
+        const outcomes: string[] = [];
+        let settlePromise!: () => void;
+        const promise = new Promise<void>((resolve, reject) => (settlePromise = () => settle(resolve, reject)));
+        const shutdown = new Subject<ShutdownLevel>();
+        const source = new Subject<string>();
+        source
+          .pipe(workerPoolSettled(() => promise, { workers: 1, buffer: 0, shutdown }))
+          .subscribe({ next: (outcome) => outcomes.push(outcome.status), complete: () => outcomes.push('complete') });
+        source.next('a');
+        shutdown.next('abort');
+        await turn();
+        expect(outcomes).to.eql([]);
+        settlePromise();
+        await turn();
+        expect(outcomes).to.eql([status, 'complete']);
+      });
+    }
+
     it('are timed by the scheduler', () => {
       const scheduler = new VirtualTimeScheduler();
       const outcomes: string[] = [];
@@ -705,6 +728,27 @@ describe('workerPoolSettled', () => {
             released: { drain: ['a', 'b'], discard: ['a'], abort: ['a'], abandon: ['a'] },
           };
           expect(started).to.eql(runs[event][level]);
+        });
+      }
+
+      for (const level of LEVELS) {
+        if (level === 'abandon' && event === 'started') continue;
+        it(`${event}: one that shuts down while promises run settles each job once: ${level}`, async () => {
+          const accounts = new Accounts<string, string>({ workers: 2, buffer: 9 });
+          const source = new Subject<string>();
+          const shutdown = new Subject<ShutdownLevel>();
+          let completed = false;
+          const stop: JobHooks<string> = { [event]: () => shutdown.next(level) };
+          const hooks = [accounts, stop];
+          const work = (job: string): Promise<string> => Promise.resolve(job);
+          source
+            .pipe(workerPoolSettled(work, { workers: 2, buffer: 9, shutdown, hooks }))
+            .subscribe({ complete: () => (completed = true) });
+          for (const job of ['a', 'b', 'c']) source.next(job);
+          await turn();
+          accounts.settle();
+          expect(accounts.breaches).to.eql([]);
+          expect(completed).to.equal(true);
         });
       }
 
