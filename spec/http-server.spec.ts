@@ -1,0 +1,351 @@
+// Demo 06 as a process under real HTTP. Whatever is waited for is an answer, an event or a line that the server prints.
+import autocannon from 'autocannon';
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { JobContext } from '../src/index.js';
+import { Ledger } from '../demos/06-http-server/ledger.js';
+import type { Job } from '../demos/06-http-server/job.js';
+import { killChildren, startDemo } from './support/child.js';
+import type { Child } from './support/child.js';
+
+const cleanExit = { code: 0, signal: null };
+/** Longer than any spec waits. */
+const FOREVER = '600000';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The text, where it is JSON. */
+  readonly body: Record<string, unknown>;
+}
+
+interface ServerEvent {
+  readonly name: string;
+  readonly data: Record<string, unknown>;
+}
+
+class Server {
+  readonly child: Child;
+  readonly url: string;
+
+  private constructor(child: Child, url: string) {
+    this.child = child;
+    this.url = url;
+  }
+
+  static async start(...args: string[]): Promise<Server> {
+    const child = startDemo('06-http-server/server', '--port', '0', ...args);
+    const line = await child.waitForLine(/^http/);
+    return new Server(child, line.split(' ')[0]!);
+  }
+
+  async ask(method: string, path: string, body?: string): Promise<Answer> {
+    const response = await this.open(method, path, body);
+    let text = '';
+    for await (const chunk of response.setEncoding('utf8')) text += chunk as string;
+    const { statusCode, headers } = response;
+    const isJson = headers['content-type'] === 'application/json';
+    return { status: statusCode!, headers, text, body: isJson ? (JSON.parse(text) as Answer['body']) : {} };
+  }
+
+  post(job: object = {}): Promise<Answer> {
+    return this.ask('POST', '/jobs', JSON.stringify(job));
+  }
+
+  /** Connects at once; the events end when the server ends them. */
+  async events(): Promise<AsyncGenerator<ServerEvent>> {
+    const response = await this.open('GET', '/events');
+    expect(response.headers['content-type']).to.equal('text/event-stream');
+    return eventsIn(response);
+  }
+
+  /** Sends the signal, and waits until the server has told that it has got it. */
+  async tell(level: 'drain' | 'abort'): Promise<void> {
+    this.child.signal('SIGTERM');
+    await this.child.waitForLine(new RegExp(`^SIGTERM: ${level}`));
+  }
+
+  /** What it printed at its end. */
+  get accounts(): Record<string, number> {
+    const printed = this.child.lines.join('\n');
+    return Object.fromEntries([
+      ...[...printed.matchAll(/^(accepted|refused) (\d+)/gm)].map(([, name, n]) => [name!, Number(n)] as const),
+      ...[...printed.matchAll(/[=+] (\d+) (\w+)/g)].map(([, n, name]) => [name!, Number(n)] as const),
+    ]);
+  }
+
+  private async open(method: string, path: string, body?: string): Promise<IncomingMessage> {
+    const sent = request(this.url + path, { method, agent: false, headers: { Connection: 'keep-alive' } }).end(body);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return response;
+  }
+}
+
+async function* eventsIn(response: IncomingMessage): AsyncGenerator<ServerEvent> {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) {
+    const blocks = (text + (chunk as string)).split('\n\n');
+    text = blocks.pop()!;
+    for (const block of blocks) {
+      const [, name, data] = /^event: (.+)\ndata: (.+)$/.exec(block)!;
+      yield { name: name!, data: JSON.parse(data!) as ServerEvent['data'] };
+    }
+  }
+}
+
+async function firstEvent(
+  events: AsyncIterable<ServerEvent>,
+  matches: (event: ServerEvent) => boolean,
+): Promise<ServerEvent> {
+  for await (const event of events) if (matches(event)) return event;
+  throw new Error('the events have ended without it');
+}
+
+afterEach(killChildren);
+
+describe('demo 06, an HTTP server', () => {
+  describe('under load', () => {
+    it('is told to stop at many times its capacity, and finishes every job that it answered with 202', async () => {
+      // Two workers and 20 ms: a hundred jobs a second. Twenty connections ask thousands of times a second.
+      const server = await Server.start('--workers', '2', '--buffer', '8', '--ms', '20');
+      const answers = new Map<number, number>();
+      let withoutRetryAfter = 0;
+      const options: autocannon.Options = {
+        url: `${server.url}/jobs`,
+        method: 'POST',
+        body: '{}',
+        connections: 20,
+        amount: 100_000,
+        setupClient: (client) => {
+          // What it is given is Node's parser's, whatever its type says: the headers are a flat list.
+          client.on('headers', (head: unknown) => {
+            const { statusCode, headers } = head as { statusCode: number; headers: string[] };
+            const count = (answers.get(statusCode) ?? 0) + 1;
+            answers.set(statusCode, count);
+            if (statusCode === 503 && !headers.includes('Retry-After')) withoutRetryAfter++;
+            if (statusCode === 202 && count === 30) server.child.signal('SIGTERM');
+          });
+        },
+      };
+      // With a callback it returns what can be stopped, and without one a promise.
+      const load = autocannon(options, () => undefined);
+      const loadEnded = once(load, 'done');
+      const exit = await server.child.exit;
+      load.stop();
+      await loadEnded;
+      console.log(`      ${answers.get(202)} × 202, ${answers.get(503)} × 503; ${server.child.lines.at(-1)}`);
+
+      expect(exit).to.deep.equal(cleanExit);
+      expect([...answers.keys()]).to.have.members([202, 503]);
+      expect(withoutRetryAfter).to.equal(0);
+      const { accepted, completed, refused, ...others } = server.accounts;
+      expect(accepted).to.equal(answers.get(202)).and.to.be.at.least(30);
+      expect(completed).to.equal(accepted);
+      expect(refused).to.be.at.least(answers.get(503)!);
+      expect(others).to.deep.equal({ failed: 0, evicted: 0, aborted: 0 });
+    });
+  });
+
+  describe('jobs', () => {
+    it('are accepted with an id, wait, run, and are refused when the buffer is full', async () => {
+      const server = await Server.start('--workers', '1', '--buffer', '1', '--ms', '60000');
+      const first = await server.post();
+      const second = await server.post();
+      const third = await server.post();
+      expect([first.status, second.status, third.status]).to.deep.equal([202, 202, 503]);
+      expect(third.body['error']).to.equal('1 jobs are waiting already');
+      expect(third.headers['retry-after']).to.equal('60');
+
+      const running = await server.ask('GET', first.headers.location!);
+      expect(running.status).to.equal(200);
+      expect(running.body).to.deep.include({ id: first.body['id'], state: 'running', worker: 1, ms: 60000 });
+      const waiting = await server.ask('GET', second.headers.location!);
+      expect(waiting.body).to.deep.equal({ id: second.body['id'], state: 'waiting' });
+    });
+
+    it('end with an outcome that can be asked for, and that is an event', async () => {
+      const server = await Server.start('--ms', '1');
+      for (const [posted, outcome] of [
+        [undefined, { status: 'completed', attempts: 1, value: 'done by worker 1' }],
+        ['{"fail": true}', { status: 'failed', attempts: 1, error: 'it was asked to fail' }],
+      ] as const) {
+        const events = await server.events();
+        const { body, headers } = await server.ask('POST', '/jobs', posted);
+        const { data } = await firstEvent(events, ({ name }) => name === 'outcome');
+        const { job, ...ended } = data;
+        expect(job).to.include({ id: body['id'] });
+        expect(ended).to.include(outcome);
+        const entry = await server.ask('GET', headers.location!);
+        expect(entry.body).to.deep.equal({ id: body['id'], state: 'ended', outcome: ended });
+      }
+    });
+
+    it('are remembered, the last ones that have ended', () => {
+      const ledger = new Ledger<string>(2);
+      const end = (id: string): void => {
+        const job: Job = { id, ms: 0, fail: false };
+        ledger.accepted(job);
+        ledger.started(job, { worker: 1 } as JobContext);
+        ledger.settled({ job, status: 'completed', value: '', attempts: 1, queuedFor: 0, ranFor: 0 });
+      };
+      for (const id of ['a', 'b', 'c']) end(id);
+      ledger.settled({ job: { id: 'd', ms: 0, fail: false }, status: 'dropped', reason: 'full', ...noTime });
+      expect(['a', 'b', 'c', 'd'].map((id) => ledger.find(id)?.state)).to.deep.equal([
+        undefined,
+        'ended',
+        'ended',
+        undefined,
+      ]);
+    });
+  });
+
+  it('refuses what it does not know or cannot read, and says why', async () => {
+    const server = await Server.start();
+    const cases: readonly (readonly [status: number, error: RegExp, ...question: [string, string, string?]])[] = [
+      [404, /^there is no \/nothing$/, 'GET', '/nothing?at=all'],
+      [404, /^no such job/, 'GET', '/jobs/0'],
+      [405, /^\/jobs\/0 has no DELETE$/, 'DELETE', '/jobs/0'],
+      [400, /^the body is not JSON: /, 'POST', '/jobs', '{"ms":'],
+      [400, /^a job is a JSON object$/, 'POST', '/jobs', '[]'],
+      [400, /^ms must be a number from 0 to /, 'POST', '/jobs', '{"ms":-1}'],
+      [400, /^fail must be a boolean$/, 'POST', '/jobs', '{"fail":"yes"}'],
+      [413, /^a body has at most 16384 bytes$/, 'POST', '/jobs', JSON.stringify('x'.repeat(1 << 20))],
+    ];
+    for (const [status, error, ...question] of cases) {
+      const answer = await server.ask(...question);
+      expect(answer.status, question.join(' ').slice(0, 40)).to.equal(status);
+      expect(answer.body['error']).to.match(error);
+      expect(answer.headers.allow).to.equal(status === 405 ? 'GET' : undefined);
+    }
+    expect((await server.ask('GET', '/stats')).body['pool']).to.include({ offered: 0 });
+  });
+
+  describe('what it tells about itself', () => {
+    it('is a page, and the accounts as JSON and for Prometheus', async () => {
+      const server = await Server.start('--workers', '2', '--buffer', '1', '--ms', FOREVER);
+      const events = await server.events();
+      await server.post({ ms: 1 });
+      await firstEvent(events, ({ name }) => name === 'outcome');
+      for (let i = 0; i < 4; i++) await server.post();
+
+      const page = await server.ask('GET', '/');
+      expect([page.status, page.headers['content-type']]).to.deep.equal([200, 'text/html; charset=utf-8']);
+      expect(page.text).to.match(/^<!doctype html>/);
+
+      const { body } = await server.ask('GET', '/stats');
+      const pool = { offered: 5, accepted: 4, refused: 1, completed: 1, running: 2, queued: 1, workers: 2 };
+      expect(body['buffer']).to.equal(1);
+      expect(body['pool']).to.include(pool);
+      expect(body['monitor']).to.include({ offered: 5, running: 2, queued: 1 }).and.to.have.property('ranFor');
+
+      const { headers, text } = await server.ask('GET', '/metrics');
+      expect(headers['content-type']).to.match(/^text\/plain; version=0\.0\.4/);
+      const metrics = samplesIn(text);
+      expect(metrics.get('jobs_offered_total')).to.equal(5);
+      expect(metrics.get('jobs_accepted_total')).to.equal(4);
+      expect(metrics.get('jobs_refused_total')).to.equal(1);
+      expect(metrics.get('jobs_ended_total{outcome="completed"}')).to.equal(1);
+      expect(metrics.get('jobs_ended_total{outcome="aborted"}')).to.equal(0);
+      expect(metrics.get('jobs{state="running"}')).to.equal(2);
+      expect(metrics.get('jobs{state="queued"}')).to.equal(1);
+      expect(metrics.get('jobs_capacity{of="buffer"}')).to.equal(1);
+      expect(metrics.get('jobs_queued_seconds{quantile="0.99"}')).to.be.at.least(0);
+      expect(metrics.get('jobs_run_seconds_count{outcome="completed"}')).to.equal(1);
+      // Read again, the counters have not been counted twice.
+      expect(samplesIn((await server.ask('GET', '/metrics')).text).get('jobs_offered_total')).to.equal(5);
+    });
+
+    it('is a stream of events, at first how things stand, that ends with the last accounts', async () => {
+      const server = await Server.start('--workers', '1', '--ms', '100');
+      const events = await server.events();
+      const first = await events.next();
+      expect(first.value).to.deep.include({ name: 'state' });
+      expect((first.value as ServerEvent).data).to.deep.include({ ready: true, running: [] });
+      for (let i = 0; i < 3; i++) await server.post();
+      await server.tell('drain');
+
+      const rest: ServerEvent[] = [];
+      for await (const event of events) rest.push(event);
+      expect(rest.filter(({ name }) => name === 'outcome')).to.have.lengthOf(3);
+      const { name, data } = rest.at(-1)!;
+      expect(name).to.equal('state');
+      expect(data).to.deep.include({ ready: false, running: [] });
+      expect(data['pool']).to.include({ accepted: 3, completed: 3, running: 0 });
+      expect(await server.child.exit).to.deep.equal(cleanExit);
+    });
+  });
+
+  describe('the end', () => {
+    it('begins with its health, refuses, and aborts at a second signal', async () => {
+      const server = await Server.start('--workers', '1', '--ms', FOREVER, '--deadline', FOREVER);
+      for (let i = 0; i < 3; i++) await server.post();
+      const ready = await server.ask('GET', '/health');
+      expect([ready.status, ready.body]).to.deep.equal([200, { status: 'ready' }]);
+      expect(ready.headers.connection).to.equal('keep-alive');
+
+      await server.tell('drain');
+      const unready = await server.ask('GET', '/health');
+      expect([unready.status, unready.body]).to.deep.equal([503, { status: 'unready' }]);
+      expect(unready.headers.connection).to.equal('close');
+      const refused = await server.post();
+      expect([refused.status, refused.body]).to.deep.equal([503, { error: 'shutting down' }]);
+      expect(refused.headers['retry-after']).to.equal('600');
+
+      await server.tell('abort');
+      expect(await server.child.exit).to.deep.equal(cleanExit);
+      expect(server.accounts).to.deep.equal({
+        accepted: 3,
+        refused: 1,
+        completed: 0,
+        failed: 0,
+        evicted: 2,
+        aborted: 1,
+      });
+    });
+
+    it('comes after the deadline for jobs that take too long', async () => {
+      const server = await Server.start('--workers', '1', '--ms', FOREVER, '--deadline', '50');
+      for (let i = 0; i < 3; i++) await server.post();
+      await server.tell('drain');
+      expect(await server.child.exit).to.deep.equal(cleanExit);
+      expect(server.accounts).to.include({ accepted: 3, completed: 0, evicted: 2, aborted: 1 });
+    });
+
+    it('comes at once when there is nothing to do, whoever is connected', async () => {
+      const server = await Server.start('--deadline', FOREVER);
+      const events = await server.events();
+      server.child.signal('SIGINT');
+      for await (const { data } of events) expect(data['pool']).to.include({ offered: 0 });
+      expect(await server.child.exit).to.deep.equal(cleanExit);
+      expect(server.accounts).to.include({ accepted: 0, refused: 0 });
+    });
+
+    it('is at the beginning, with an option that it does not know, or that is no number', async () => {
+      for (const [args, message] of [
+        [['--prot', '80'], /Unknown option '--prot'/],
+        [['--ms', 'soon'], /--ms must be a whole number, but is 'soon'/],
+      ] as const) {
+        const child = startDemo('06-http-server/server', ...args);
+        expect(await child.exit).to.deep.equal({ code: 2, signal: null });
+        expect(child.lines[0]).to.match(message);
+        expect(child.lines[1]).to.match(/^usage: /);
+      }
+    });
+  });
+});
+
+/** The samples of Prometheus's text format; a line that is none is an error. */
+function samplesIn(text: string): Map<string, number> {
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    samples.map((line) => {
+      const [, name, value] = /^([a-z_]\w*(?:\{\w+="[^"]*"(?:,\w+="[^"]*")*\})?) ([-+.\deE]+|[-+]Inf|Nan)$/.exec(line)!;
+      return [name!, Number(value)];
+    }),
+  );
+}
+
+const noTime = { attempts: 0, queuedFor: 0, ranFor: 0 };
