@@ -33,7 +33,7 @@ export interface PoolMonitorConfig {
  */
 export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
   /**
-   * The accounts now, and whenever they have changed, at most once in `interval`. Hot and endless; a timer runs only after a
+   * The accounts now, and `interval` after each change, so at most once in that time. Hot and endless; a timer runs only after a
    * change.
    */
   readonly stats$: Observable<MonitorStats>;
@@ -41,7 +41,7 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
   readonly outcomes$: Observable<JobOutcome<J, R>>;
 
   private readonly changes = new Subject<void>();
-  private readonly outcomes = new Subject<JobOutcome<J, R>>();
+  private readonly outcomes = new Subject<JobOutcome<unknown, unknown>>();
   private readonly waits = new Durations();
   private readonly runs = new Durations();
   private readonly counts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0 };
@@ -59,11 +59,12 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     ]);
     const every = checkDuration('interval', interval);
     const clock = checkScheduler('scheduler', scheduler);
-    this.outcomes$ = this.outcomes.asObservable();
+    this.outcomes$ = this.outcomes as Observable<JobOutcome<unknown, unknown>> as Observable<JobOutcome<J, R>>;
     this.stats$ = defer(() =>
       this.changes.pipe(
+        // Not at the change itself, when the pool is in the middle of it.
+        throttleTime(every, clock, { leading: false, trailing: true }),
         startWith(undefined),
-        throttleTime(every, clock, { leading: true, trailing: true }),
         map(() => this.stats),
       ),
     );

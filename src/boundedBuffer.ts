@@ -1,7 +1,7 @@
 import { concatMap, filter, merge, Observable, Subject, takeUntil, takeWhile, tap } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import { BoundedRing, readRingOptions } from './internal/boundedRing.js';
-import { checkConfig, checkCount, checkMethods } from './internal/checks.js';
+import { checkConfig, checkCount, checkObservable } from './internal/checks.js';
 import type { Overflow } from './types.js';
 
 export interface BufferConfig<T> {
@@ -42,7 +42,7 @@ export interface BoundedBufferConfig<T> extends BufferConfig<T> {
 export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoTypeOperatorFunction<T> {
   const options = checkConfig('boundedBuffer', config, ['capacity', 'overflow', 'onDrop', 'demand']);
   const ringOptions = readRingOptions<T>(options);
-  checkMethods('demand', options['demand'], ['subscribe'], true);
+  checkObservable('demand', options['demand']);
   const demand = options['demand'] as Observable<number | void>;
   return (source) =>
     new Observable((subscriber) => {

@@ -107,7 +107,8 @@ export interface ShutdownReport<J> {
 
 /**
  * Callbacks that watch the life of every job. Each is called after the state has changed and before downstream hears
- * of it. One that throws is reported as RxJS reports a throwing subscriber, and the pool goes on.
+ * of it. One that throws is reported as RxJS reports a throwing subscriber, and the pool goes on. Where one of several acts
+ * on the pool from inside an event, those after it hear of the consequences first.
  */
 export interface JobHooks<J = unknown, R = unknown> {
   /** The job has a place: it will start at once, or it waits. */

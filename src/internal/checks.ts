@@ -1,5 +1,6 @@
 // What a user gives, checked when it is given. An error names the option, the value, and what would have been right.
-import type { ObservableInput, SchedulerLike } from 'rxjs';
+import { from } from 'rxjs';
+import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
 
 export function checkConfig(of: string, config: unknown, known: readonly string[]): Record<string, unknown> {
   if (typeof config !== 'object' || config === null) wrong(`${of}'s config`, 'an object', config);
@@ -42,31 +43,35 @@ export function checkOneOf<T extends string>(name: string, value: unknown, all: 
   return value as T;
 }
 
-/** Something with members, of which the named ones are functions: all, or those that are there. */
-export function checkMethods(name: string, value: unknown, methods: readonly string[], required: boolean): void {
+function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
   if (!isObject(value)) wrong(name, 'an object', value);
-  for (const method of methods) {
-    const member = value[method];
-    if (required || member !== undefined) checkFunction(`${name}.${method}`, member);
-  }
+  for (const method of methods) checkFunction(`${name}.${method}`, value[method]);
+}
+
+export function checkObservable(name: string, value: unknown): void {
+  checkMethods(name, value, ['subscribe']);
 }
 
 export function checkSignal(of: string, value: unknown): AbortSignal | undefined {
-  if (value !== undefined) checkMethods(`${of}'s signal`, value, ['addEventListener', 'removeEventListener'], true);
+  if (value !== undefined) checkMethods(`${of}'s signal`, value, ['addEventListener', 'removeEventListener']);
   return value as AbortSignal | undefined;
 }
 
-export function checkNotifier(name: string, value: unknown): ObservableInput<unknown> {
-  if (!isObject(value)) wrong(name, 'an Observable or another ObservableInput', value);
-  return value as unknown as ObservableInput<unknown>;
+export function checkNotifier(name: string, value: unknown): Observable<unknown> {
+  try {
+    if (isObject(value)) return from(value as unknown as ObservableInput<unknown>);
+  } catch {
+    // Said below, with the option's name.
+  }
+  return wrong(name, 'an Observable or another ObservableInput', value);
 }
 
 export function checkScheduler(name: string, value: unknown): SchedulerLike {
-  checkMethods(name, value, ['now', 'schedule'], true);
+  checkMethods(name, value, ['now', 'schedule']);
   return value as SchedulerLike;
 }
 
-function wrong(name: string, right: string, value: unknown, type = TypeError, hint = ''): never {
+export function wrong(name: string, right: string, value: unknown, type = TypeError, hint = ''): never {
   throw new type(`${name} must be ${right}, but is ${show(value)}${hint && `: ${hint}`}`);
 }
 

@@ -172,7 +172,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
           result.giveUp(reason);
         } else if (ticket.line !== undefined) {
           this.queue.remove(ticket);
-          this.life.withdrawn(ticket, reason);
+          this.pool.withdraw(ticket, reason);
           this.feed();
         } else ticket.worker?.abort(reason);
       });

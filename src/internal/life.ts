@@ -33,7 +33,7 @@ export class Life<J, R> {
 
   /** @param outcomes where outcomes go, in a form that tells them */
   constructor(options: PoolOptions<J, R>, outcomes?: Observer<JobOutcome<J, R>>, desk?: Desk<J, R>) {
-    this.hooks = options.hooks ?? listenersOf([]);
+    this.hooks = options.hooks ?? listenersOf();
     this.now = () => options.scheduler.now();
     this.outcomes = outcomes;
     this.desk = desk;

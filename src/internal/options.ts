@@ -1,12 +1,11 @@
-import { asyncScheduler, NEVER } from 'rxjs';
-import type { ObservableInput, SchedulerLike } from 'rxjs';
-import type { JobContext, JobHooks, Overflow } from '../types.js';
+import { asyncScheduler, isObservable, NEVER } from 'rxjs';
+import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
+import type { JobContext, Overflow } from '../types.js';
 import {
   checkConfig,
   checkCount,
   checkDuration,
   checkFunction,
-  checkMethods,
   checkNotifier,
   checkOneOf,
   checkScheduler,
@@ -21,14 +20,15 @@ export interface PoolOptions<J, R> {
   readonly workers: number;
   readonly buffer: number;
   readonly overflow: Overflow;
-  readonly shutdown: ObservableInput<unknown>;
+  readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
   readonly yieldAfter: number;
   readonly scheduler: SchedulerLike;
 }
 
 const OPTIONS = ['workers', 'buffer', 'overflow', 'shutdown', 'hooks', 'yieldAfter', 'scheduler'];
-const HOOKS: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];
+/** Known, and refused for now in so many words. */
+const PLANNED = ['queue', 'ttl', 'timeout', 'retry', 'rateLimit', 'ordered'];
 
 /** @throws TypeError or RangeError that names the option and its value */
 export function readPoolOptions<J, R>(
@@ -38,11 +38,11 @@ export function readPoolOptions<J, R>(
   without: readonly string[] = [],
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
-  const options = checkConfig(
-    form,
-    config,
-    OPTIONS.filter((option) => !without.includes(option)),
-  );
+  const known = OPTIONS.filter((option) => !without.includes(option));
+  const options = checkConfig(form, config, [...known, ...PLANNED]);
+  for (const option of PLANNED) if (options[option] !== undefined) refuse(`the option '${option}'`);
+  if (isObservable(options['workers'])) refuse('an Observable as workers');
+  if (options['overflow'] === 'drop-lowest') refuse("the overflow policy 'drop-lowest'");
   const { overflow = 'error', shutdown = NEVER, yieldAfter = 5, scheduler = asyncScheduler } = options;
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
@@ -50,14 +50,12 @@ export function readPoolOptions<J, R>(
     buffer: checkCount('buffer', options['buffer'], 0),
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),
     shutdown: checkNotifier('shutdown', shutdown),
-    hooks: options['hooks'] === undefined ? undefined : listenersOf(checkHooks<J, R>(options['hooks'])),
+    hooks: options['hooks'] === undefined ? undefined : listenersOf(options['hooks']),
     yieldAfter: checkDuration('yieldAfter', yieldAfter),
     scheduler: checkScheduler('scheduler', scheduler),
   };
 }
 
-function checkHooks<J, R>(value: unknown): readonly JobHooks<J, R>[] {
-  const all: unknown[] = Array.isArray(value) ? value : [value];
-  all.forEach((hooks, i) => checkMethods(all.length > 1 ? `hooks[${i}]` : 'hooks', hooks, HOOKS, false));
-  return all as JobHooks<J, R>[];
+function refuse(what: string): never {
+  throw new TypeError(`${what} is not there yet: a later version of rxjs-background-jobs brings it`);
 }

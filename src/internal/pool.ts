@@ -44,6 +44,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private hired = 0;
   /** The numbers of those that have retired. */
   private readonly vacant: number[] = [];
+  /** Losses that are being told: the results do not complete before all have heard. */
+  private telling = 0;
   /** Jobs are taken in. */
   accepting = true;
   private stopped = false;
@@ -112,21 +114,44 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     if (overflow === 'clear') this.drop('evicted');
     else {
       const victim = overflow === 'drop-oldest' ? queue.shift() : queue.pop();
-      life?.evicted(victim, 'evicted');
+      if (life === undefined) return true;
+      this.telling++;
+      life.evicted(victim, 'evicted');
+      this.told();
     }
     return true;
   }
 
   refuse(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): false {
-    this.life?.refused(job, reason, ticket);
+    if (this.life === undefined) return false;
+    this.telling++;
+    this.life.refused(job, reason, ticket);
+    this.told();
     return false;
   }
 
   /** All that waits loses its place, at once; then it is reported, the oldest first. */
   private drop(reason: EvictionReason): void {
     const { life, queue } = this;
-    if (life !== undefined) life.evictAll(reason);
-    else while (queue.length > 0) queue.shift();
+    if (life === undefined) {
+      while (queue.length > 0) queue.shift();
+      return;
+    }
+    this.telling++;
+    life.evictAll(reason);
+    this.told();
+  }
+
+  /** Its owner has taken `ticket` out of the queue. */
+  withdraw(ticket: Ticket<J, R>, reason: unknown): void {
+    this.telling++;
+    this.life!.withdrawn(ticket, reason);
+    this.told();
+  }
+
+  /** A loss has been told: if the last worker came to its end meanwhile, the results may complete now. */
+  private told(): void {
+    if (--this.telling === 0 && !this.accepting) this.closeIntake();
   }
 
   // ---- Demand: an iterable is asked for its next item
@@ -152,8 +177,10 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   }
 
   admitLate(job: J, ticket?: Ticket<J, R>): void {
-    if (this.workers.size > 0 && this.level <= DRAIN && !this.closed) this.enqueue(job, ticket);
-    else this.refuse(job, 'closed', ticket);
+    if (this.workers.size > 0 && this.level <= DRAIN && !this.closed) {
+      this.enqueue(job, ticket);
+      this.resting.pop()?.proceed();
+    } else this.refuse(job, 'closed', ticket);
   }
 
   // ---- Starts: each worker asks for its next job
@@ -169,12 +196,15 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** A worker, as mergeMap merges it: it lives until the intake has ended and nothing waits. Its first job is `job`, which waits already. */
   hire(job: J): Observable<T> {
+    const worker = new Worker<J, R>(this, this.vacant.pop() ?? this.workers.size + 1);
+    worker.job = job;
+    this.workers.add(worker);
     return new Observable((out) => {
-      const worker = new Worker<J, R>(this, this.vacant.pop() ?? this.workers.size + 1, out);
-      this.workers.add(worker);
+      worker.out = out;
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
       out.add(() => this.stop());
-      this.life?.accepted(job);
+      this.life?.accepted(worker.job as J);
+      worker.job = undefined;
       worker.proceed();
     });
   }
@@ -188,11 +218,11 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** `worker` has found no job. */
   rest(worker: Worker<J, R>): void {
-    if (this.accepting && this.resting.length < MOST_RESTING) this.resting.push(worker);
+    if (this.telling > 0 || (this.accepting && this.resting.length < MOST_RESTING)) this.resting.push(worker);
     else this.retire(worker);
   }
 
-  retire(worker: Worker<J, R>): void {
+  private retire(worker: Worker<J, R>): void {
     worker.out.complete();
     this.workers.delete(worker);
     this.vacant.push(worker.id);
@@ -204,6 +234,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** No job comes any more. */
   closeIntake(): void {
     this.accepting = false;
+    if (this.telling > 0) return;
     for (let worker; (worker = this.resting.pop()) !== undefined;) this.retire(worker);
   }
 

@@ -29,7 +29,7 @@ export type Verdict = 'completed' | 'failed' | 'aborted' | 'abandoned';
 export class Worker<J, R> implements Observer<R> {
   readonly id: number;
   /** Where results go: mergeMap's subscriber. */
-  readonly out: Subscriber<unknown>;
+  out!: Subscriber<unknown>;
   job: J | undefined;
   attempt: Attempt | undefined;
   /** The job's place in the order of subscriptions, which is the order of teardown. */
@@ -52,10 +52,9 @@ export class Worker<J, R> implements Observer<R> {
   private stream: Observable<R> | undefined;
   private subscriber: Subscriber<R> | undefined;
 
-  constructor(pool: Pool<J, R>, id: number, out: Subscriber<unknown>) {
+  constructor(pool: Pool<J, R>, id: number) {
     this.pool = pool;
     this.id = id;
-    this.out = out;
   }
 
   /** Takes job after job for as long as they end before their call returns: any number of them, on a flat stack. */
@@ -132,12 +131,22 @@ export class Worker<J, R> implements Observer<R> {
     this.subscriber = subscriber;
     // As in RxJS: what was unsubscribed inside `work` is subscribed all the same, and torn down at once.
     if (this.pool.closed && !this.promised) subscriber.unsubscribe();
-    this.stream!.subscribe(subscriber);
+    try {
+      this.stream!.subscribe(subscriber);
+    } catch (error) {
+      // The teardown of a stream that has ended already; nobody would hear of it here.
+      if (!subscriber.closed) throw error;
+      reportError(error);
+    }
   });
 
   private observe(): void {
     const { pool } = this;
-    if (this.state === 'ended') return;
+    if (this.state === 'ended') {
+      // Abandoned inside `work`: a promise's rejection has been answered already.
+      if (this.promised) this.stream!.subscribe({ error: () => undefined });
+      return;
+    }
     const cancelled = this.abortReason !== undefined && !this.promised;
     if (!cancelled || pool.closed) {
       this.order = pool.subscribed++;
@@ -176,9 +185,10 @@ export class Worker<J, R> implements Observer<R> {
 
   // ---- The end of a job
 
-  /** State, then hooks, then downstream. The caller goes on to the next start. */
+  /** State, then hooks, then downstream. The caller goes on to the next start. Once per start, whoever is first. */
   private settle(verdict: Verdict, result: unknown): void {
     const { pool } = this;
+    if (this.state === 'free' || this.state === 'ended') return;
     const fatal = verdict === 'abandoned' || (verdict === 'failed' && !pool.tellsOutcomes);
     this.state = fatal ? 'ended' : 'free';
     pool.busy--;
@@ -203,7 +213,10 @@ export class Worker<J, R> implements Observer<R> {
     this.abortReason = reason ?? new JobAbortedError(this.job as J);
     // A stream is unsubscribed before it is signalled, so that it cannot answer the signal with an error.
     const stopped = this.subscriber !== undefined && !this.promised;
-    if (stopped) this.letGo();
+    if (stopped) {
+      this.verdict = 'aborted';
+      this.letGo();
+    }
     Attempt.abort(attempt, this.abortReason);
     if (!stopped) return;
     this.settle('aborted', this.abortReason);
@@ -212,11 +225,10 @@ export class Worker<J, R> implements Observer<R> {
 
   /** Does not wait for a job that {@link abort} could only ask. */
   abandon(): void {
-    const stopped = this.subscriber !== undefined && !this.promised;
-    if (this.state === 'free' || this.state === 'ended' || this.verdict !== undefined || stopped) return;
+    if (this.state === 'free' || this.state === 'ended' || this.verdict !== undefined) return;
     this.settle('abandoned', this.abortReason);
     this.letGo();
-    this.pool.retire(this);
+    this.pool.rest(this);
   }
 
   private letGo(): void {

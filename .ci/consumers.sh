@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The packed tarball as its users meet it: from CommonJS, ES modules and TypeScript (nodenext, bundler; with and without
+# @types/node), and in a bundle for browsers, which runs without Node's globals.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tarball=$(cd "$root" && npm pack --silent --pack-destination "$work")
+cd "$work"
+echo '{ "private": true }' > package.json
+npm install --silent --no-audit --no-fund "./$tarball" "rxjs@7.8.2" "typescript@6.0.3" "@types/node@20" "esbuild@0.28"
+
+cat > use.cjs <<'JS'
+const { from, lastValueFrom, toArray } = require('rxjs');
+const { workerPool } = require('rxjs-background-jobs');
+lastValueFrom(from([1, 2]).pipe(workerPool(async (x) => x * 2, { workers: 2, buffer: 2 }), toArray())).then((r) => {
+  if (String(r) !== '2,4') throw new Error(`CommonJS: ${r}`);
+});
+JS
+cat > use.mjs <<'JS'
+import { from, lastValueFrom, toArray } from 'rxjs';
+import { BackgroundJobs, workerPool } from 'rxjs-background-jobs';
+const r = await lastValueFrom(from([1, 2]).pipe(workerPool(async (x) => x * 2, { workers: 2, buffer: 2 }), toArray()));
+if (String(r) !== '2,4') throw new Error(`ES modules: ${r}`);
+await new BackgroundJobs(async (x) => x, { workers: 1, buffer: 1 }).shutdown();
+JS
+cat > use.ts <<'TS'
+import { from, Observable } from 'rxjs';
+import { BackgroundJobs, fromSignals, gracefulShutdown, pullThrough, workerPool, workerPoolSettled } from 'rxjs-background-jobs';
+import type { JobOutcome } from 'rxjs-background-jobs';
+
+const doubled: Observable<number> = from([1]).pipe(workerPool(async (x) => x * 2, { workers: 1, buffer: 1 }));
+const settled: Observable<JobOutcome<number, string>> = from([1]).pipe(
+  workerPoolSettled(async (x) => String(x), { workers: 1, buffer: 1, overflow: undefined }),
+);
+const jobs = new BackgroundJobs(async (name: string, { signal }) => (signal.aborted ? 0 : name.length), { workers: 1, buffer: 1 });
+const length: Promise<number> = jobs.submit('abc');
+const through: AsyncIterable<number> = pullThrough([1], async (x) => x, { workers: 1, buffer: 0 });
+gracefulShutdown({ on: fromSignals('SIGTERM'), deadline: 1000 });
+// @ts-expect-error a job's name is a string
+jobs.offer(1);
+export { doubled, length, settled, through };
+TS
+node use.cjs
+node use.mjs
+tsc=(npx tsc --noEmit --strict --exactOptionalPropertyTypes --target es2022 --lib es2023,dom)
+for types in '--types node' ''; do # none is TypeScript 6's default
+  # shellcheck disable=SC2086
+  "${tsc[@]}" $types --module nodenext use.ts
+  # shellcheck disable=SC2086
+  "${tsc[@]}" $types --module esnext --moduleResolution bundler use.ts
+done
+
+cat > browser.mjs <<'JS'
+export * from 'rxjs-background-jobs';
+export { from, lastValueFrom, toArray } from 'rxjs';
+JS
+npx esbuild browser.mjs --bundle --platform=browser --format=iife --global-name=app --outfile=browser.js --log-level=warning
+cat > run-browser.cjs <<'JS'
+// The bundle in a realm that has what a browser has, and nothing of Node: a require or a process would throw.
+const { readFileSync } = require('node:fs');
+const { createContext, runInContext } = require('node:vm');
+const realm = createContext({ setTimeout, clearTimeout, setInterval, clearInterval, MessageChannel, AbortController, performance, queueMicrotask });
+runInContext(readFileSync('browser.js', 'utf8'), realm);
+const program = `(async () => {
+  const { from, fromSignals, lastValueFrom, toArray, workerPool } = app;
+  const results = await lastValueFrom(from([1, 2]).pipe(workerPool(async (x) => x * 2, { workers: 2, buffer: 2 }), toArray()));
+  const error = await new Promise((resolve) => fromSignals('SIGTERM').subscribe({ error: resolve }));
+  return [String(results), error.message];
+})()`;
+runInContext(program, realm).then(([results, message]) => {
+  if (results !== '2,4' || !message.includes('no process')) throw new Error(`browser: ${results}; ${message}`);
+});
+JS
+node run-browser.cjs
+
+for entry in workerPool BackgroundJobs '*'; do
+  [[ $entry == '*' ]] && line="export * from 'rxjs-background-jobs'" || line="export { $entry } from 'rxjs-background-jobs'"
+  echo "$line" > size.mjs
+  bytes=$(npx esbuild size.mjs --bundle --minify --format=esm --external:rxjs --log-level=warning | gzip -9 | wc -c)
+  echo "size of $entry without rxjs: $bytes bytes (gzip)"
+  [[ $entry != workerPool || $bytes -le 6144 ]] || { echo "workerPool alone must stay within 6144 bytes"; exit 1; }
+done
+echo "the package works from CommonJS, ES modules, TypeScript and a browser's bundle"
