@@ -1,5 +1,6 @@
-import { asyncScheduler, defer, map, startWith, Subject, throttleTime } from 'rxjs';
+import { asyncScheduler, defer, map, startWith, Subject, throttle } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
+import { after } from './internal/after.js';
 import { checkConfig, checkDuration, checkScheduler } from './internal/checks.js';
 import { Durations } from './internal/durations.js';
 import type { DurationSummary } from './internal/durations.js';
@@ -63,7 +64,7 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     this.stats$ = defer(() =>
       this.changes.pipe(
         // Not at the change itself, when the pool is in the middle of it.
-        throttleTime(every, clock, { leading: false, trailing: true }),
+        throttle(() => after(every, clock), { leading: false, trailing: true }),
         startWith(undefined),
         map(() => this.stats),
       ),

@@ -1,4 +1,4 @@
-import { concatMap, filter, merge, Observable, Subject, takeUntil, takeWhile, tap } from 'rxjs';
+import { filter, merge, mergeMap, Observable, Subject, takeUntil, takeWhile, tap } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import { BoundedRing, readRingOptions } from './internal/boundedRing.js';
 import { checkConfig, checkCount, checkObservable } from './internal/checks.js';
@@ -48,34 +48,48 @@ export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoT
     new Observable((subscriber) => {
       const waiting = new BoundedRing<T>(ringOptions);
       const nothingLeft = new Subject<void>();
+      const demanded = new Subject<number>();
       let credit = 0;
+      let passing = false;
       let sourceEnded = false;
       let demandEnded = false;
 
       function* pass(): Generator<T> {
-        while (credit > 0 && waiting.length > 0) {
-          credit--;
-          yield waiting.shift();
+        passing = true;
+        try {
+          while (credit > 0 && waiting.length > 0) {
+            credit--;
+            yield waiting.shift();
+          }
+        } finally {
+          passing = false;
         }
       }
       const passesAtOnce = (value: T): boolean => {
         const passes = credit > 0 && waiting.length === 0;
         if (passes) credit--;
-        else waiting.offer(value);
+        else {
+          waiting.offer(value);
+          // Whoever heard of a loss may have demanded one.
+          if (credit > 0) demanded.next(0);
+        }
         return passes;
       };
       const isOver = (): boolean => (sourceEnded && waiting.length === 0) || (demandEnded && credit === 0);
       const checkEnd = (): void => {
         if (isOver()) nothingLeft.next();
       };
+      const endOfDemand = (): void => {
+        demandEnded = true;
+        checkEnd();
+      };
 
       merge(
-        demand.pipe(
+        merge(demand.pipe(tap({ complete: endOfDemand })), demanded).pipe(
           tap((n) => (credit += n === undefined ? 1 : checkCount('demand', n, 0))),
-          tap({ complete: () => (demandEnded = true) }),
-          // One after the other, so that demand from inside downstream's next does not recurse.
-          concatMap(pass),
-          tap({ complete: checkEnd }),
+          // Demand from inside downstream's next only adds to what the loop that runs already has to pass.
+          filter(() => !passing),
+          mergeMap(pass),
         ),
         source.pipe(tap({ complete: () => (sourceEnded = true) }), filter(passesAtOnce), tap({ complete: checkEnd })),
       )

@@ -13,8 +13,8 @@ import { pulledFrom } from './internal/intake.js';
  *
  * With an operator between the two, and for any other subscriber, it is `from(iterable)`.
  *
- *     items            a b c d|               workers: 2, buffer: 0, jobs of 4 frames
- *     taken    --ab--------cd---              a job starts: the item is taken
+ *     items    a b c d
+ *     taken    (ab)(cd)|               workers: 2, buffer: 0, jobs of 4 frames: an item is taken when it may start
  *
  * @param iterable an array, a generator, a Node stream, a ReadableStream …
  * @returns an Observable that the pool recognises

@@ -71,7 +71,13 @@ export function checkScheduler(name: string, value: unknown): SchedulerLike {
   return value as SchedulerLike;
 }
 
-export function wrong(name: string, right: string, value: unknown, type = TypeError, hint = ''): never {
+export function wrong(
+  name: string,
+  right: string,
+  value: unknown,
+  type: new (message: string) => Error = TypeError,
+  hint: string = '',
+): never {
   throw new type(`${name} must be ${right}, but is ${show(value)}${hint && `: ${hint}`}`);
 }
 

@@ -1,7 +1,8 @@
 /** Two neighbouring buckets differ by 2 %, so a percentile is right within 1 %. */
 const GROWTH = 1.02;
-/** The first bucket ends at 1 ms; the last one is reached after some four months. */
-const BUCKETS = 1170;
+/** The first bucket, of what is taken for nothing, ends at a microsecond; the last one after some four months. */
+const LEAST = 0.001;
+const BUCKETS = 1520;
 
 /** What is known of many durations, in milliseconds. */
 export interface DurationSummary {
@@ -28,7 +29,8 @@ export class Durations {
     this.count++;
     this.sum += duration;
     if (duration > this.max) this.max = duration;
-    this.buckets[duration <= 1 ? 0 : Math.min(BUCKETS - 1, Math.ceil(Math.log(duration) / Math.log(GROWTH)))]!++;
+    const bucket = duration <= LEAST ? 0 : Math.ceil(Math.log(duration / LEAST) / Math.log(GROWTH));
+    this.buckets[Math.min(bucket, BUCKETS - 1)]!++;
   }
 
   get summary(): DurationSummary {
@@ -42,8 +44,7 @@ export class Durations {
     for (const [i, n] of this.buckets.entries()) {
       seen += n;
       // The middle of the bucket, in the sense of relative error.
-      if (seen >= rank && n > 0)
-        return i === 0 ? Math.min(1, this.max) : Math.min(this.max, (2 * GROWTH ** i) / (1 + GROWTH));
+      if (n > 0 && seen >= rank) return i === 0 ? 0 : Math.min(this.max, (2 * LEAST * GROWTH ** i) / (1 + GROWTH));
     }
     return 0;
   }

@@ -188,6 +188,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
       canStart: () => pool.canStart(),
       hasRoom: () => pool.hasRoom() && this.senders.length === 0,
       hasWaiting: () => pool.hasWaiting(),
+      hasIdle: () => pool.hasIdle(),
       enqueue: (job) => pool.enqueue(job, this.ticketFor(job)),
       admitLate: (job) => pool.admitLate(job, this.ticketFor(job)),
       puller: undefined,

@@ -1,7 +1,7 @@
 import { Subject, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Promised } from './promised.js';
-import type { Ring } from './ring.js';
+import { Ring } from './ring.js';
 
 type Item<T> = IteratorResult<T, undefined>;
 
@@ -15,9 +15,10 @@ export class Handover<T> implements AsyncIterator<T, undefined> {
   private readonly untaken: Ring<T>;
   private readonly put: (value: T) => void;
   private readonly onTaken: () => void;
-  private readonly asked: Promised<Item<T>>[] = [];
+  private readonly asked = new Ring<Promised<Item<T>>>();
   private readonly stop = new Subject<void>();
   private started = false;
+  private returned = false;
   /** What it ends with when nothing waits any more. An error is told once. */
   private end: { readonly error?: unknown } | undefined;
 
@@ -35,22 +36,17 @@ export class Handover<T> implements AsyncIterator<T, undefined> {
 
   next(): Promise<Item<T>> {
     const answer = new Promised<Item<T>>();
-    if (this.untaken.length > 0) {
-      answer.resolve({ done: false, value: this.untaken.shift() });
-      this.onTaken();
-    } else {
-      this.asked.push(answer);
-      if (this.end !== undefined) this.answerAll();
-      else if (!this.started) this.subscribe();
-    }
+    this.asked.push(answer);
+    if (!this.started) this.subscribe();
+    this.answer();
     return answer.promise;
   }
 
   /** Unsubscribes, and lets go of what waits. */
   return(): Promise<Item<T>> {
     this.started = true;
+    this.returned = true;
     this.stop.next();
-    while (this.untaken.length > 0) this.untaken.shift();
     this.finish({});
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -65,27 +61,37 @@ export class Handover<T> implements AsyncIterator<T, undefined> {
   }
 
   private take(value: T): void {
-    const answer = this.asked.shift();
-    if (answer !== undefined) return answer.resolve({ done: false, value });
+    if (this.asked.length > 0 && this.untaken.length === 0) {
+      this.asked.shift().resolve({ done: false, value });
+      return;
+    }
     try {
       this.put(value);
     } catch (error) {
       this.finish({ error });
       this.stop.next();
     }
+    // Whoever heard of a loss may have asked, or left.
+    this.answer();
   }
 
   private finish(end: { readonly error?: unknown }): void {
     this.end ??= end;
-    this.answerAll();
+    this.answer();
   }
 
-  private answerAll(): void {
-    for (const answer of this.asked.splice(0)) {
-      if (this.end !== undefined && 'error' in this.end) {
-        answer.reject(this.end.error);
-        this.end = {};
-      } else answer.resolve({ done: true, value: undefined });
+  private answer(): void {
+    const { asked, untaken } = this;
+    if (this.returned) while (untaken.length > 0) untaken.shift();
+    while (asked.length > 0 && untaken.length > 0) {
+      asked.shift().resolve({ done: false, value: untaken.shift() });
+      this.onTaken();
+    }
+    while (asked.length > 0 && this.end !== undefined) {
+      const { end } = this;
+      this.end = {};
+      if ('error' in end) asked.shift().reject(end.error);
+      else asked.shift().resolve({ done: true, value: undefined });
     }
   }
 }

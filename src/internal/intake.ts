@@ -1,6 +1,6 @@
 import { from, isObservable, Observable } from 'rxjs';
 import type { JobSource } from '../types.js';
-import { show } from './checks.js';
+import { isObject, show } from './checks.js';
 import { asyncIteratorOf, fromAsyncIterable, isAsyncIterable, isIterable, letGo } from './iterators.js';
 
 /** A pool, as its intake sees it. */
@@ -11,6 +11,8 @@ export interface Taker<J> {
   hasRoom(): boolean;
   /** Does a job wait that a worker could take? */
   hasWaiting(): boolean;
+  /** Does a worker rest for which no job waits? Asked when one waits for the worker that has asked for it. */
+  hasIdle(): boolean;
   /** Puts a job where the worker that asks for its next one finds it. */
   enqueue(job: J): void;
   /** Takes in a job that was on its way when the intake ended, if the pool still runs jobs. */
@@ -40,8 +42,9 @@ export function pulledFrom<J>(iterable: AnyIterable<J>): Observable<J> {
 
 /** The jobs of `source`: an Observable's as they come, an iterable's as the pool can use them. */
 export function intake<J>(source: JobSource<J>, pool: Taker<J>): Observable<J> {
-  const iterable = isObservable(source) ? (iterables.get(source) as AnyIterable<J> | undefined) : source;
-  if (iterable === undefined) return source as Observable<J>;
+  const isPushed = isObservable(source);
+  if (isPushed && !iterables.has(source)) return source;
+  const iterable = isPushed ? (iterables.get(source) as AnyIterable<J>) : source;
   checkIterable('a pool', iterable);
   return isAsyncIterable(iterable) ? pullAsync(iterable, pool) : pullSync(iterable, pool);
 }
@@ -59,14 +62,15 @@ function pullSync<J>(iterable: Iterable<J>, pool: Taker<J>): Observable<J> {
     const iterator = iterable[Symbol.iterator]();
     let pulling = false;
     let ended = false;
-    /** Workers that asked while an item was being pulled. */
-    let unanswered = 0;
 
+    /** Takes the next item. Was there one? */
     const pull = (take: (job: J) => void): boolean => {
-      pulling = true;
+      if (pulling || ended || jobs.closed) return false;
       let item: IteratorResult<J>;
+      pulling = true;
       try {
-        item = iterator.next();
+        item = checkItem(iterator.next());
+        ended = Boolean(item.done);
       } catch (error) {
         ended = true;
         jobs.error(error);
@@ -74,39 +78,31 @@ function pullSync<J>(iterable: Iterable<J>, pool: Taker<J>): Observable<J> {
       } finally {
         pulling = false;
       }
-      if (item.done === true) {
-        ended = true;
-        jobs.complete();
-        return false;
-      }
-      if (jobs.closed) {
-        // Ended from inside `next()`, when a generator could not be told yet.
+      if (ended) jobs.complete();
+      else if (jobs.closed) {
+        // It was ended from inside `next()`, when a generator could not be told yet.
         void letGo(iterator);
-        pool.admitLate(item.value);
-        return false;
-      }
-      take(item.value);
-      return true;
+        pool.admitLate(item.value as J);
+      } else take(item.value as J);
+      return !ended && !jobs.closed;
     };
+    const start = (): boolean => pull((job) => jobs.next(job));
 
     jobs.add(() => {
       pool.puller = undefined;
       if (!ended && !pulling) void letGo(iterator);
     });
-    const fill = (): void => {
-      while (!jobs.closed && !pulling && pool.canStart() && pull((job) => jobs.next(job)));
-    };
     pool.puller = {
       ask() {
-        if (pulling) unanswered++;
-        else if (!pool.hasWaiting() && pool.hasRoom() && pull((job) => pool.enqueue(job))) {
-          for (; unanswered > 0 && pull((job) => jobs.next(job)); unanswered--);
-        }
+        if (pool.hasWaiting() || !pool.hasRoom() || !pull((job) => pool.enqueue(job))) return;
+        // Those that came to ask while the iterator was busy rest now.
+        while (pool.hasIdle() && start());
       },
-      fill,
+      fill() {
+        while (pool.canStart() && start());
+      },
     };
-    fill();
-    unanswered = 0;
+    pool.puller.fill();
   });
 }
 
@@ -114,36 +110,37 @@ function pullSync<J>(iterable: Iterable<J>, pool: Taker<J>): Observable<J> {
 function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J> {
   return new Observable((jobs) => {
     const iterator = asyncIteratorOf(iterable);
+    /** An item has been asked for, or is being handed over. */
     let pulling = false;
     let ended = false;
     /** An item that came when its place had gone to somebody else. */
     let held: { readonly job: J } | undefined;
 
     const ask = (): void => {
-      if (pulling || ended || !pool.hasRoom()) return;
-      if (held !== undefined) {
-        const { job } = held;
-        held = undefined;
-        return handOver(job);
-      }
+      if (pulling || ended || jobs.closed || !pool.hasRoom()) return;
       pulling = true;
+      if (held !== undefined) return handOver(held.job);
       try {
-        Promise.resolve(iterator.next()).then(arrive, fail);
+        Promise.resolve(iterator.next()).then(arrive).catch(fail);
       } catch (error) {
         fail(error);
       }
     };
     const arrive = (item: IteratorResult<J>): void => {
-      pulling = false;
-      if (item.done === true) {
+      if (checkItem(item).done) {
         ended = true;
         jobs.complete();
-      } else if (jobs.closed) pool.admitLate(item.value);
-      else if (pool.hasRoom()) handOver(item.value);
-      else held = { job: item.value };
+      } else if (jobs.closed) pool.admitLate(item.value as J);
+      else if (pool.hasRoom()) handOver(item.value as J);
+      else {
+        held = { job: item.value as J };
+        pulling = false;
+      }
     };
     const handOver = (job: J): void => {
+      held = undefined;
       jobs.next(job);
+      pulling = false;
       ask();
     };
     const fail = (error: unknown): void => {
@@ -159,4 +156,10 @@ function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J>
     pool.puller = { ask, fill: ask };
     ask();
   });
+}
+
+/** As `for … of` does. */
+function checkItem<J>(item: IteratorResult<J>): IteratorResult<J> {
+  if (!isObject(item)) throw new TypeError(`an iterator's next() returned ${show(item)}, which is not an object`);
+  return item;
 }

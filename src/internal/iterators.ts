@@ -10,9 +10,9 @@ export function fromAsyncIterable<T>(iterable: AsyncIterable<T>): Observable<T> 
       try {
         while (!subscriber.closed) {
           const item = await iterator.next();
-          ended = item.done === true;
-          if (item.done) subscriber.complete();
-          else subscriber.next(item.value);
+          ended = Boolean(item.done);
+          if (ended) subscriber.complete();
+          else subscriber.next(item.value as T);
         }
       } catch (error) {
         ended = true;
@@ -49,11 +49,18 @@ export function asyncIteratorOf<T>(iterable: AsyncIterable<T>): AsyncIterator<T>
   if (typeof (iterable as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === 'function')
     return iterable[Symbol.asyncIterator]();
   const reader = (iterable as unknown as ReadableStream<T>).getReader();
+  const end = (): IteratorResult<T> => {
+    reader.releaseLock();
+    return { done: true, value: undefined };
+  };
   return {
-    next: () => reader.read() as Promise<IteratorResult<T>>,
+    next: async () => {
+      const { done, value } = await reader.read();
+      return done ? end() : { done, value };
+    },
     return: async () => {
       await reader.cancel();
-      return { done: true, value: undefined };
+      return end();
     },
   };
 }

@@ -28,6 +28,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   busy = 0;
   /** Jobs started so far: the next one's index. */
   started = 0;
+  /** Promise jobs that have settled so far. */
+  promises = 0;
   /** Jobs subscribed so far: the next one's place in the order of teardown. */
   subscribed = 0;
 
@@ -160,6 +162,10 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   hasWaiting(): boolean {
     return this.queue.length > 0;
+  }
+
+  hasIdle(): boolean {
+    return this.resting.length >= this.queue.length;
   }
 
   canStart(): boolean {

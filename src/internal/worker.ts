@@ -7,7 +7,7 @@ import { reportError } from './reportError.js';
 import type { Ticket } from './ticket.js';
 import { isNativePromise, streamOf, thenOf } from './workResult.js';
 
-/** Once in this many promise jobs a worker asks whether the event loop needs a turn. */
+/** Once in this many promise jobs of a pool it is asked whether the event loop needs a turn. */
 const STRIDE = 32;
 
 /** What a slot does. */
@@ -47,8 +47,6 @@ export class Worker<J, R> implements Observer<R> {
   private abortReason: unknown;
   /** The work is a promise: it cannot be stopped, and its value comes alone and with the verdict. */
   private promised = false;
-  /** Promise jobs that this worker has run. */
-  private promises = 0;
   private stream: Observable<R> | undefined;
   private subscriber: Subscriber<R> | undefined;
 
@@ -115,8 +113,8 @@ export class Worker<J, R> implements Observer<R> {
   };
 
   private proceedInTurn(): void {
-    if (++this.promises % STRIDE === 0 && this.pool.mustWait(this)) return;
-    this.proceed();
+    const { pool } = this;
+    if (++pool.promises % STRIDE !== 0 || !pool.mustWait(this)) this.proceed();
   }
 
   private settleRejected(error: unknown): void {
