@@ -1,0 +1,237 @@
+import { expect } from 'chai';
+import { createHash } from 'node:crypto';
+import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { killChildren, startDemo } from './support/child.js';
+
+const cleanExit = { code: 0, signal: null };
+
+/** What a demo that ends by itself, and well, has printed. */
+async function linesOf(name: string, ...args: string[]): Promise<readonly string[]> {
+  const demo = startDemo(name, ...args);
+  expect(await demo.exit, demo.lines.join('\n')).to.deep.equal(cleanExit);
+  return demo.lines;
+}
+
+afterEach(killChildren);
+
+describe('demo 03, overflow', () => {
+  it('draws what each policy puts out and loses', async () => {
+    expect(await linesOf('03-overflow')).to.deep.equal([
+      '1 worker, buffer: 2, jobs of 12 frames',
+      '',
+      'source          -a-b-c-d-e-f-|',
+      '',
+      'error           -------#',
+      '  lost          -------(dabc)',
+      '',
+      'drop-incoming   -------------a-----------b-----------(c|)',
+      '  lost          -------d-e-f',
+      '',
+      'drop-oldest     -------------a-----------e-----------(f|)',
+      '  lost          -------b-c-d',
+      '',
+      'replace-newest  -------------a-----------b-----------(f|)',
+      '  lost          -------c-d-e',
+      '',
+      'clear           -------------a-----------(f|)',
+      '  lost          -------(bc)(de)',
+    ]);
+  });
+});
+
+describe('demo 04, hash files', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'hash-files-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const sha256 = (data: string | Buffer): Buffer => createHash('sha256').update(data).digest();
+
+  /** What it says at its end. */
+  const report = (lines: readonly string[]): Record<string, string> => {
+    const at = lines.findIndex((line) => line.startsWith('files '));
+    return Object.fromEntries(lines.slice(at).map((line) => line.split(/ {2,}/) as [string, string]));
+  };
+
+  /** Adds a file whose path the system refuses, to root too: its folder is filled first and then moved into the depth. */
+  const addUnreadable = (): { path: string; moveBack: () => void } => {
+    const longest = process.platform === 'linux' ? 4095 : 1023;
+    let depth = folder;
+    while (depth.length < longest - 250) depth = join(depth, 'd'.repeat(100));
+    mkdirSync(depth, { recursive: true });
+    const [outside, inside] = [join(folder, 'moved'), join(depth, 'moved')];
+    mkdirSync(outside);
+    const name = 'f'.repeat(250);
+    writeFileSync(join(outside, name), 'nobody reads this');
+    renameSync(outside, inside);
+    return { path: join(inside, name), moveBack: () => renameSync(inside, outside) };
+  };
+
+  it('hashes every file below a folder, and counts those that it cannot read', async () => {
+    const files: Record<string, Buffer> = {
+      'a.txt': Buffer.from('a'),
+      empty: Buffer.alloc(0),
+      'deep/er/large': Buffer.alloc(300_000, 'large'),
+    };
+    mkdirSync(join(folder, 'deep/er'), { recursive: true });
+    const expected = Buffer.alloc(32);
+    for (const [name, contents] of Object.entries(files)) {
+      writeFileSync(join(folder, name), contents);
+      const line = sha256(`${sha256(contents).toString('hex')}  ${name}\n`);
+      expected.forEach((byte, i) => (expected[i] = byte ^ line[i]!));
+    }
+    const unreadable = addUnreadable();
+    try {
+      const { 'peak heap': heap, ...rest } = report(await linesOf('04-hash-files', folder));
+      expect(rest).to.deep.equal({
+        files: '3',
+        failed: '1',
+        '': `Error: ENAMETOOLONG: name too long, open '${unreadable.path}'`,
+        bytes: '300001',
+        digest: expected.toString('hex'),
+      });
+      expect(heap).to.match(/^\d+\.\d MB$/);
+    } finally {
+      unreadable.moveBack();
+    }
+  });
+
+  it('reports a folder that does not exist as one failure', async () => {
+    const missing = join(folder, 'missing');
+    expect(report(await linesOf('04-hash-files', missing))).to.deep.include({
+      files: '0',
+      failed: '1',
+      '': `Error: ENOENT: no such file or directory, open '${missing}'`,
+    });
+  });
+
+  it('finishes the open files after SIGINT, and reports', async () => {
+    const [length, links] = [1_000_000, 3000];
+    writeFileSync(join(folder, '0'), Buffer.alloc(length));
+    for (let i = 1; i < links; i++) linkSync(join(folder, '0'), join(folder, String(i)));
+
+    const demo = startDemo('04-hash-files', folder);
+    await demo.waitForLine(/ files$/);
+    demo.signal('SIGINT');
+    expect(await demo.exit).to.deep.equal(cleanExit);
+    expect(demo.lines.some((line) => line.startsWith('finishing what is open: '))).to.be.true;
+    const { files, failed, bytes } = report(demo.lines);
+    const [, count] = /^(\d+) until it was stopped$/.exec(files!)!;
+    expect(Number(count)).to.be.within(1, links - 1);
+    expect(Number(bytes)).to.equal(Number(count) * length);
+    expect(failed).to.equal('0');
+  });
+});
+
+describe('demo 05, a slow consumer', () => {
+  it('shows which values each bound and policy keep, and counts the others', async () => {
+    expect(await linesOf('05-slow-consumer')).to.deep.equal([
+      '100 prices, one each millisecond',
+      '',
+      'a screen that shows the newest: capacity: 1, drop-oldest',
+      '  15 31 47 63 79 95 100',
+      '  7 taken, 93 dropped',
+      '',
+      'a screen that shows the last three, late: capacity: 3, drop-oldest',
+      '  13 29 45 61 77 93 98 99 100',
+      '  9 taken, 91 dropped',
+      '',
+      'a loop that saves the newest: capacity: 1, drop-oldest',
+      '  1 11 21 31 41 51 61 71 81 91 100',
+      '  11 taken, 89 dropped',
+      '',
+      'a loop that saves the last three, late: capacity: 3, drop-oldest',
+      '  1 9 19 29 39 49 59 69 79 89 98 99 100',
+      '  13 taken, 87 dropped',
+      '',
+      'a loop that saves the first that came: capacity: 3, drop-incoming',
+      '  1 2 3 4 12 22 32 42 52 62 72 82 92',
+      '  13 taken, 87 dropped',
+      '',
+      'a loop that saves the newest, after a gap: capacity: 3, clear',
+      '  1 11 21 31 41 51 61 71 81 91 98 99 100',
+      '  13 taken, 87 dropped',
+    ]);
+  });
+});
+
+describe('demo 07, a NestJS provider', () => {
+  it('answers at once, refuses what finds no place, and sends all that it accepted', async () => {
+    const lines = await linesOf('07-nestjs');
+    expect(lines.slice(0, 7)).to.deep.equal([
+      'POST /mails Ada: 202',
+      'POST /mails Bob: 202',
+      'POST /mails Cleo: 202',
+      'POST /mails Dan: 202',
+      'POST /mails Eve: 202',
+      'POST /mails Flo: 503',
+      'SIGTERM: 2 running, 3 queued',
+    ]);
+    expect(lines.slice(7, -1)).to.have.members(['sent Ada', 'sent Bob', 'sent Cleo', 'sent Dan', 'sent Eve']);
+    expect(lines.at(-1)).to.equal('drain: 5 sent, 0 lost');
+  });
+});
+
+describe('demo 08, a Kafka consumer', () => {
+  const ends = (lines: readonly string[]) =>
+    lines.flatMap((line) => {
+      const [, partition, offset, status, ...committed] =
+        /^ {2}(\d):(\d) (completed|failed|aborted|dropped) +committed: (\d), (\d)$/.exec(line) ?? [];
+      if (status === undefined) return [];
+      return { partition: Number(partition), offset: Number(offset), status, committed: committed.map(Number) };
+    });
+
+  it('commits only what has been handled up to there, and the next consumer is given the rest', async () => {
+    const lines = await linesOf('08-kafka-consumer');
+    const handover = lines.indexOf('the next one');
+    const [first, second] = [ends(lines.slice(0, handover)), ends(lines.slice(handover))];
+
+    expect(lines).to.include('  1:1 to the dead letters');
+    expect(first.at(-1)).to.deep.include({ partition: 0, offset: 1, status: 'aborted' });
+    let committedBefore = [0, 0];
+    for (const consumer of [first, second]) {
+      const from = committedBefore;
+      const handled = new Set<string>();
+      for (const { partition, offset, status, committed } of consumer) {
+        if (status === 'completed' || status === 'failed') handled.add(`${partition}:${offset}`);
+        const expected = from.map((next, p) => {
+          while (handled.has(`${p}:${next}`)) next++;
+          return next;
+        });
+        expect(committed).to.deep.equal(expected);
+        committedBefore = committed;
+      }
+    }
+    expect(second.at(-1)!.committed).to.deep.equal([6, 6]);
+
+    const given = second.map(({ partition, offset }) => `${partition}:${offset}`);
+    const rest = first
+      .at(-1)!
+      .committed.flatMap((from, partition) =>
+        [0, 1, 2, 3, 4, 5].filter((offset) => offset >= from).map((offset) => `${partition}:${offset}`),
+      );
+    expect(given).to.have.members(rest);
+  });
+});
+
+describe('demo 09, marble testing', () => {
+  it('passes its own tests', async () => {
+    const lines = await linesOf('09-marble-testing');
+    for (const name of [
+      'runs two at once, lets one wait, and drops the oldest',
+      'finishes what it took on when it is stopped',
+      'cannot see a promise in virtual time, which is over before it settles',
+      'runs promises in real time: await its end',
+    ]) {
+      expect(
+        lines.some((line) => /^(ok|✔)/.test(line) && line.includes(name)),
+        name,
+      ).to.be.true;
+    }
+    expect(lines.some((line) => /^. pass 4$/.test(line))).to.be.true;
+  });
+});
