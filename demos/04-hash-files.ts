@@ -9,7 +9,7 @@ import { createReadStream } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { count, lastValueFrom, share, take, tap, throttleTime } from 'rxjs';
+import { count, lastValueFrom, share, startWith, take, tap, throttleTime } from 'rxjs';
 import { fromSignals, gracefulShutdown, pullFrom, workerPoolSettled } from '../src/index.js';
 import type { JobContext, JobOutcome } from '../src/index.js';
 
@@ -79,6 +79,7 @@ async function hashAll(root: string): Promise<void> {
     .pipe(
       workerPoolSettled(hashFile, { workers: 8, buffer: 8, shutdown: shutdown$ }),
       tap(add),
+      startWith(undefined),
       throttleTime(isTTY ? 100 : 1000),
     )
     .forEach(showProgress);
@@ -88,6 +89,7 @@ async function hashAll(root: string): Promise<void> {
   console.log(`files      ${counts.completed}${stopping && ' until it was stopped'}`);
   console.log(`failed     ${counts.failed}`);
   for (const failure of firstFailures) console.log(`  ${failure}`);
+  console.log(`aborted    ${counts.aborted}`);
   console.log(`bytes      ${bytes}`);
   console.log(`digest     ${combined.toString('hex')}`);
   console.log(`peak heap  ${megabytes(peakHeap)}`);

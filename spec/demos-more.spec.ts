@@ -91,6 +91,7 @@ describe('demo 04, hash files', () => {
         files: '3',
         failed: '1',
         '': `Error: ENAMETOOLONG: name too long, open '${unreadable.path}'`,
+        aborted: '0',
         bytes: '300001',
         digest: expected.toString('hex'),
       });
@@ -110,20 +111,30 @@ describe('demo 04, hash files', () => {
   });
 
   it('finishes the open files after SIGINT, and reports', async () => {
-    const [length, links] = [1_000_000, 3000];
+    const [length, links] = [1_000_000, 10_000];
     writeFileSync(join(folder, '0'), Buffer.alloc(length));
     for (let i = 1; i < links; i++) linkSync(join(folder, '0'), join(folder, String(i)));
 
     const demo = startDemo('04-hash-files', folder);
-    await demo.waitForLine(/ files$/);
+    await demo.waitForLine(/ [1-9]\d* files$/);
     demo.signal('SIGINT');
     expect(await demo.exit).to.deep.equal(cleanExit);
     expect(demo.lines.some((line) => line.startsWith('finishing what is open: '))).to.be.true;
-    const { files, failed, bytes } = report(demo.lines);
+    const { files, failed, aborted, bytes } = report(demo.lines);
     const [, count] = /^(\d+) until it was stopped$/.exec(files!)!;
     expect(Number(count)).to.be.within(1, links - 1);
     expect(Number(bytes)).to.equal(Number(count) * length);
-    expect(failed).to.equal('0');
+    expect([failed, aborted]).to.deep.equal(['0', '0']);
+  });
+
+  it('aborts a file that has no end at the second SIGINT', async () => {
+    const demo = startDemo('04-hash-files', '/dev/zero');
+    await demo.waitForLine(/ 0 files$/);
+    demo.signal('SIGINT');
+    await demo.waitForLine(/^finishing/);
+    demo.signal('SIGINT');
+    expect(await demo.exit).to.deep.equal(cleanExit);
+    expect(report(demo.lines)).to.deep.include({ files: '0 until it was stopped', failed: '0', aborted: '1' });
   });
 });
 
