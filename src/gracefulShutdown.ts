@@ -1,8 +1,11 @@
-import { asyncScheduler, from, Observable, Subscription } from 'rxjs';
+import { asyncScheduler, from, Observable, Subscription, takeWhile } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 import { after } from './internal/after.js';
 import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/checks.js';
 import type { ShutdownLevel } from './types.js';
+
+/** Milliseconds. */
+export const DEFAULT_GRACE = 2000;
 
 /** How long a shutdown may take. */
 export interface DeadlineConfig {
@@ -23,7 +26,7 @@ export interface GracefulShutdownConfig extends DeadlineConfig {
  * Turns "please stop" into the levels of a shutdown, each of which waits for less: for a pool's `shutdown` option.
  *
  * The first event is `'drain'`: what was taken on is finished. The second event, or the deadline, is `'abort'`: what still
- * runs is asked to end. The third event, or the grace after that, is `'abandon'`: nothing is waited for. Then it completes.
+ * runs is asked to end. The event after that, or the grace, is `'abandon'`: nothing is waited for. Then it completes.
  * Where `on` completes after its first event the deadlines still count; where it completes without one, so does the
  * shutdown. Its error is passed on. A timer that counts keeps the process alive.
  *
@@ -47,7 +50,7 @@ export interface GracefulShutdownConfig extends DeadlineConfig {
 export function gracefulShutdown(config: GracefulShutdownConfig): Observable<ShutdownLevel> {
   const options = checkConfig('gracefulShutdown', config, ['on', 'deadline', 'abortGrace', 'scheduler']);
   const on = checkNotifier('on', options['on']);
-  const { abortGrace = 2000, scheduler: clock = asyncScheduler } = options;
+  const { abortGrace = DEFAULT_GRACE, scheduler: clock = asyncScheduler } = options;
   const scheduler = checkScheduler('scheduler', clock);
   const steps: readonly { readonly level: ShutdownLevel; readonly patience: number }[] = [
     { level: 'drain', patience: checkDuration('deadline', options['deadline']) },
@@ -58,23 +61,26 @@ export function gracefulShutdown(config: GracefulShutdownConfig): Observable<Shu
     let reached = 0;
     let patience = Subscription.EMPTY;
     const escalate = (): void => {
-      const step = steps[reached++];
+      const step = steps[reached];
       if (step === undefined) return;
+      const isLast = ++reached === steps.length;
       patience.unsubscribe();
       // Before the level is told: whoever hears of it may send the next event at once.
       patience = after(step.patience, scheduler).subscribe(escalate);
       subscriber.add(patience);
       subscriber.next(step.level);
-      if (reached === steps.length) subscriber.complete();
+      if (isLast) subscriber.complete();
     };
     subscriber.add(
-      from(on).subscribe({
-        next: escalate,
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => {
-          if (reached === 0) subscriber.complete();
-        },
-      }),
+      from(on)
+        .pipe(takeWhile(() => !subscriber.closed))
+        .subscribe({
+          next: escalate,
+          error: (error: unknown) => subscriber.error(error),
+          complete: () => {
+            if (reached === 0) subscriber.complete();
+          },
+        }),
     );
   });
 }

@@ -2,21 +2,19 @@ import {
   catchError,
   filter,
   finalize,
-  from,
   merge,
   mergeMap,
   NEVER,
   Observable,
-  skip,
   Subject,
   Subscription,
   takeUntil,
   tap,
 } from 'rxjs';
-import type { ObservableInput, Subscriber } from 'rxjs';
+import type { ObservableInput, SchedulerLike, Subscriber } from 'rxjs';
 import type { BackgroundJobs, SendConfig, SubmitConfig } from '../BackgroundJobs.js';
 import { BufferOverflowError, JobDroppedError } from '../errors.js';
-import { gracefulShutdown } from '../gracefulShutdown.js';
+import { DEFAULT_GRACE } from '../gracefulShutdown.js';
 import type { DeadlineConfig } from '../gracefulShutdown.js';
 import type {
   JobContext,
@@ -28,38 +26,42 @@ import type {
   ShutdownLevel,
   ShutdownReport,
 } from '../types.js';
-import { checkConfig, checkOneOf, checkSignal } from './checks.js';
+import { after } from './after.js';
+import { checkConfig, checkDuration, checkOneOf, checkScheduler, checkSignal } from './checks.js';
 import { intake } from './intake.js';
 import type { Taker } from './intake.js';
-import { ABORT, LEVELS } from './levels.js';
+import { ABORT, DRAIN, LEVELS } from './levels.js';
 import { Life } from './life.js';
-import type { Desk } from './life.js';
 import { readPoolOptions } from './options.js';
 import type { PoolOptions } from './options.js';
 import { Pool } from './pool.js';
 import { Promised } from './promised.js';
 import { reportError } from './reportError.js';
+import { Revocations } from './revocations.js';
 import { Ticket, TicketLine } from './ticket.js';
 
 /** {@link BackgroundJobs}: promises and senders around a pool. What is queued, run and ended is the pool's business. */
-export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
+export class Handle<J, R> implements BackgroundJobs<J, R> {
   readonly outcomes$: Observable<JobOutcome<J, R>>;
   readonly ended: Promise<ShutdownReport<J>>;
-  /** What waits in the buffer. */
-  readonly queue: TicketLine<J, R> = new TicketLine();
 
   private readonly options: PoolOptions<J, R>;
   private life!: Life<J, R>;
   private pool!: Pool<J, R, JobOutcome<J, R>>;
+  /** What waits in the buffer. */
+  private readonly queue = new TicketLine<J, R>();
+  /** Who waits for room, first come first served. */
+  private readonly senders = new TicketLine<J, R>();
+  private readonly revocations = new Revocations<Ticket<J, R>>((tickets, reason) => this.revoke(tickets, reason));
+  /** The iterables that are listened to: each is asked when a worker looks for its next job. */
+  private readonly pulled = new Set<Taker<J>>();
   private readonly arrivals = new Subject<Ticket<J, R>>();
   private readonly outcomes = new Subject<JobOutcome<J, R>>();
   private readonly levels = new Subject<ShutdownLevel>();
   private readonly closing = new Subject<void>();
   private readonly deadlines = new Subscription();
-  /** Who waits for room, first come first served. */
-  private readonly senders = new TicketLine<J, R>();
-  /** The iterables that are listened to: each is asked when a worker looks for its next job. */
-  private readonly pulled = new Set<Taker<J>>();
+  private clock: SchedulerLike;
+  private abortGrace = Infinity;
   private idlers: (() => void)[] = [];
   private readonly dropped: JobDropped<J>[] = [];
   private readonly abandoned: J[] = [];
@@ -67,6 +69,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   constructor(work: (job: J, context: JobContext) => ObservableInput<R>, config: PoolConfig<J, R>) {
     const ended = new Promised<ShutdownReport<J>>();
     this.options = readPoolOptions<J, R>('BackgroundJobs', work, config);
+    this.clock = this.options.scheduler;
     this.ended = ended.promise;
     this.outcomes$ = this.outcomes.asObservable();
     new Observable<JobOutcome<J, R>>((results) => this.open(results)).subscribe({
@@ -82,12 +85,13 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   }
 
   private open(results: Subscriber<JobOutcome<J, R>>): void {
-    const { options } = this;
+    const { options, queue } = this;
     // Who offers a job hears of an overflow, and the pool goes on.
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
-    const life = (this.life = new Life(options, results, this));
+    const settle = (outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void => this.settle(outcome, ticket);
+    const life = (this.life = new Life(options, results, { queue, settle }));
     const pool = (this.pool = new Pool({ ...options, overflow }, results, life));
-    pool.puller = { ask: () => this.feed(), fill: () => this.feed() };
+    pool.puller = { ask: () => this.feed(), fill: () => this.fill() };
     this.arrivals
       .pipe(
         takeUntil(pool.shutdownBy(merge(reported(options.shutdown), this.levels))),
@@ -101,8 +105,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   /** The intake has ended. */
   private close(): void {
     this.pool.closeIntake();
+    this.refuseSenders();
     this.closing.next();
-    while (this.senders.length > 0) this.pool.refuse(this.senders.shift(), 'closed', this.senders.ticket);
   }
 
   get stats(): PoolStats {
@@ -137,46 +141,35 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
     const signal = checkSignal('send', checkConfig('send', config, ['signal'])['signal']);
     const sent = new Promised<void>();
     const ticket = this.ticketFor(job);
-    ticket.onAccepted = sent.resolve;
+    ticket.onAccepted = () => {
+      this.keep(ticket);
+      sent.resolve();
+    };
+    ticket.onRevoked = (reason) => sent.giveUp(reason);
     ticket.onSettled = (outcome) => {
       if (ticket.refusal !== undefined) sent.giveUp(new JobDroppedError(ticket.refusal, job));
       else this.unseen(outcome);
     };
-    if (signal?.aborted) sent.giveUp(signal.reason);
-    else {
-      listenWhile(sent.promise, signal, (reason) => {
-        if (ticket.line === this.senders) this.senders.remove(ticket);
-        sent.giveUp(reason);
-      });
-      this.wait(ticket);
-    }
+    if (this.isRevoked(ticket, signal)) return sent.promise;
+    this.wait(ticket);
     return sent.promise;
   }
 
-  submit(job: J, config: SubmitConfig = {}): Promise<R> {
-    const options = checkConfig('submit', config, ['signal', 'wait']);
-    const signal = checkSignal('submit', options['signal']);
+  submit(job: J, config?: SubmitConfig): Promise<R> {
     const result = new Promised<R>();
     const ticket = this.ticketFor(job);
+    ticket.onRevoked = (reason) => result.giveUp(reason);
     ticket.onSettled = (outcome) => {
       if (outcome.status === 'completed') result.resolve(outcome.value);
       else if (outcome.status === 'failed') result.reject(outcome.error);
       else if (outcome.status === 'aborted') result.giveUp(outcome.reason);
       else result.giveUp(this.errorOf(outcome));
     };
-    if (signal?.aborted) result.giveUp(signal.reason);
+    if (config === undefined) this.arrive(ticket);
     else {
-      listenWhile(result.promise, signal, (reason) => {
-        if (ticket.line === this.senders) {
-          this.senders.remove(ticket);
-          result.giveUp(reason);
-        } else if (ticket.line !== undefined) {
-          this.queue.remove(ticket);
-          this.pool.withdraw(ticket, reason);
-          this.feed();
-        } else ticket.worker?.abort(reason);
-      });
-      if (options['wait'] === true) this.wait(ticket);
+      const { signal, wait } = checkConfig('submit', config, ['signal', 'wait']);
+      if (this.isRevoked(ticket, checkSignal('submit', signal))) return result.promise;
+      if (wait === true) this.wait(ticket);
       else this.arrive(ticket);
     }
     return result.promise;
@@ -189,8 +182,11 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
       hasRoom: () => pool.hasRoom() && this.senders.length === 0,
       hasWaiting: () => pool.hasWaiting(),
       hasIdle: () => pool.hasIdle(),
-      enqueue: (job) => pool.enqueue(job, this.ticketFor(job)),
-      admitLate: (job) => pool.admitLate(job, this.ticketFor(job)),
+      enqueue: (job) => {
+        if (taker.hasRoom()) pool.enqueue(job, this.ticketFor(job));
+        else this.waitInLine(this.ticketFor(job));
+      },
+      admitLate: (job) => this.admitLate(this.ticketFor(job)),
       puller: undefined,
     };
     const jobs = intake(source, taker);
@@ -201,6 +197,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
         takeUntil(this.closing),
         tap((job) => {
           const ticket = this.ticketFor(job);
+          // What was pulled is never lost.
+          if (taker.puller !== undefined) return this.wait(ticket);
           this.arrive(ticket);
           if (ticket.refusal === 'full' && this.options.overflow === 'error') throw this.overflowOf(job);
         }),
@@ -222,30 +220,93 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
 
   /** Now, or when its turn has come. */
   private wait(ticket: Ticket<J, R>): void {
-    if (this.pool.accepting && (this.senders.length > 0 || !this.pool.hasRoom())) this.senders.push(ticket.job, ticket);
-    else {
-      this.arrive(ticket);
-      if (ticket.refusal === undefined) ticket.onAccepted?.();
+    if (this.pool.accepting && (this.senders.length > 0 || !this.pool.hasRoom())) return this.waitInLine(ticket);
+    this.arrive(ticket);
+    if (ticket.refusal === undefined) ticket.onAccepted?.();
+  }
+
+  private waitInLine(ticket: Ticket<J, R>): void {
+    this.senders.push(ticket.job, ticket);
+  }
+
+  /** An item that was on its way when its subscription ended: the pool goes on, or drains, or is too far gone. */
+  private admitLate(ticket: Ticket<J, R>): void {
+    if (this.pool.accepting) this.wait(ticket);
+    else if (this.pool.busy > 0 && this.pool.level <= DRAIN && !this.pool.hasRoom()) this.waitInLine(ticket);
+    else this.pool.admitLate(ticket.job, ticket);
+  }
+
+  /** A worker looks for its next job: first those who wait, then one of the iterables, which goes to the end of its line. */
+  private feed(): void {
+    const { pulled, queue } = this;
+    this.admitSenders();
+    for (const taker of pulled) {
+      const before = queue.length;
+      taker.puller?.ask();
+      if (queue.length === before) continue;
+      if (pulled.delete(taker)) pulled.add(taker);
+      break;
     }
   }
 
-  /** A worker looks for its next job, or a place is free: first those who wait, then the iterables, each in its turn. */
-  private feed(): void {
-    const { pool, pulled, senders } = this;
+  /** There is room that there was not before. */
+  private fill(): void {
+    this.admitSenders();
+    for (const taker of this.pulled) taker.puller?.fill();
+  }
+
+  private admitSenders(): void {
+    const { pool, senders } = this;
+    if (pool.level > DRAIN) this.refuseSenders();
     while (senders.length > 0 && pool.hasRoom()) {
-      const job = senders.shift();
-      const ticket = senders.ticket!;
-      pool.enqueue(job, ticket);
+      const ticket = leave(senders);
+      pool.enqueue(ticket.job, ticket);
       ticket.onAccepted?.();
     }
-    for (const taker of pulled) taker.puller?.ask();
-    const [first] = pulled;
-    if (first !== undefined && pulled.delete(first)) pulled.add(first);
+  }
+
+  private refuseSenders(): void {
+    while (this.senders.length > 0) {
+      const ticket = leave(this.senders);
+      this.pool.refuse(ticket.job, 'closed', ticket);
+    }
+  }
+
+  // ---- A caller's signal
+
+  /** Gives `ticket` up when `signal` is aborted. Is it already? */
+  private isRevoked(ticket: Ticket<J, R>, signal: AbortSignal | undefined): boolean {
+    if (signal === undefined) return false;
+    ticket.signal = signal;
+    if (signal.aborted) ticket.onRevoked?.(signal.reason);
+    else this.revocations.add(ticket, signal);
+    return signal.aborted;
+  }
+
+  /** The signal means nothing to `ticket` any more. */
+  private keep(ticket: Ticket<J, R>): void {
+    if (ticket.signal !== undefined) this.revocations.delete(ticket, ticket.signal);
+  }
+
+  /** All that wait leave before one that runs is aborted: its worker's next job must not be one of them. */
+  private revoke(tickets: readonly Ticket<J, R>[], reason: unknown): void {
+    const { pool, queue, senders } = this;
+    const sending = tickets.filter(({ line }) => line === senders);
+    const queued = tickets.filter(({ line }) => line === queue);
+    for (const ticket of [...sending, ...queued]) ticket.line!.remove(ticket);
+    for (const ticket of sending) {
+      this.keep(ticket);
+      ticket.onRevoked?.(reason);
+    }
+    for (const ticket of queued) pool.withdraw(ticket, reason);
+    for (const ticket of tickets) ticket.worker?.abort(reason);
+    this.fill();
   }
 
   // ---- Outcomes
 
-  settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void {
+  private settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void {
+    this.keep(ticket);
     if (ticket.onSettled !== undefined) ticket.onSettled(outcome);
     else this.unseen(outcome);
   }
@@ -257,9 +318,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   }
 
   private errorOf({ job, reason }: JobDropped<J>): Error {
-    return reason === 'full' && this.options.overflow === 'error'
-      ? this.overflowOf(job)
-      : new JobDroppedError(reason, job);
+    if (reason === 'full' && this.options.overflow === 'error') return this.overflowOf(job);
+    return new JobDroppedError(reason, job);
   }
 
   private overflowOf(job: J): BufferOverflowError<J> {
@@ -270,8 +330,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
     if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.dropped.push(outcome);
     if (outcome.status === 'aborted' && !outcome.settled) this.abandoned.push(outcome.job);
     this.outcomes.next(outcome);
-    // After this call, because the worker may find another job.
-    if (this.idlers.length > 0) queueMicrotask(() => this.wakeIdlers());
+    this.wakeIdlersLater();
   }
 
   // ---- The end
@@ -279,8 +338,13 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   idle(): Promise<void> {
     return new Promise((resolve) => {
       this.idlers.push(resolve);
-      this.wakeIdlers();
+      this.wakeIdlersLater();
     });
+  }
+
+  /** After this call, in which a worker may find another job. */
+  private wakeIdlersLater(): void {
+    if (this.idlers.length > 0) queueMicrotask(() => this.wakeIdlers());
   }
 
   private wakeIdlers(): void {
@@ -291,14 +355,25 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   shutdown(level: ShutdownLevel = 'drain', config?: DeadlineConfig): Promise<ShutdownReport<J>> {
     checkOneOf('level', level, LEVELS);
     if (config !== undefined) {
-      // The steps that this level has taken already count as taken.
-      const taken = LEVELS.indexOf(level) < ABORT ? [level] : [level, level];
-      const { scheduler } = this.options;
-      const later = gracefulShutdown({ scheduler, ...config, on: from(taken) }).pipe(skip(taken.length));
-      this.deadlines.add(later.subscribe((harsher) => this.levels.next(harsher)));
+      const options = checkConfig('shutdown', config, ['deadline', 'abortGrace', 'scheduler']);
+      const { abortGrace = DEFAULT_GRACE, scheduler = this.options.scheduler } = options;
+      const deadline = checkDuration('deadline', options['deadline']);
+      const grace = checkDuration('abortGrace', abortGrace);
+      this.clock = checkScheduler('scheduler', scheduler);
+      this.abortGrace = Math.min(this.abortGrace, grace);
+      if (LEVELS.indexOf(level) < ABORT) this.later(deadline, 'abort');
     }
-    this.levels.next(level);
+    this.escalate(level);
     return this.ended;
+  }
+
+  private escalate(level: ShutdownLevel): void {
+    if (level === 'abort') this.later(this.abortGrace, 'abandon');
+    this.levels.next(level);
+  }
+
+  private later(delay: number, level: ShutdownLevel): void {
+    this.deadlines.add(after(delay, this.clock).subscribe(() => this.escalate(level)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -306,25 +381,20 @@ export class Handle<J, R> implements BackgroundJobs<J, R>, Desk<J, R> {
   }
 }
 
+/** Removes the first ticket of `line`. */
+function leave<J, R>(line: TicketLine<J, R>): Ticket<J, R> {
+  line.shift();
+  const ticket = line.ticket!;
+  line.ticket = undefined;
+  return ticket;
+}
+
 /** A notifier that fails can end nothing any more: that is reported, and the pool goes on. */
-function reported(notifier: ObservableInput<unknown>): Observable<unknown> {
-  return from(notifier).pipe(
+function reported(notifier: Observable<unknown>): Observable<unknown> {
+  return notifier.pipe(
     catchError((error: unknown) => {
       reportError(error);
       return NEVER;
     }),
   );
-}
-
-/** Listens to `signal` until `promise` has settled. */
-function listenWhile(
-  promise: Promise<unknown>,
-  signal: AbortSignal | undefined,
-  onAbort: (reason: unknown) => void,
-): void {
-  if (signal === undefined) return;
-  const listener = (): void => onAbort(signal.reason);
-  const forget = (): void => signal.removeEventListener('abort', listener);
-  signal.addEventListener('abort', listener);
-  promise.then(forget, forget);
 }

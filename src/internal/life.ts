@@ -57,20 +57,28 @@ export class Life<J, R> {
   /** The queue has just given `job` up. */
   evicted(job: J, reason: EvictionReason): void {
     this.accounts.evicted++;
-    if (this.dated !== undefined) this.lost(job, reason, this.dated.arrivedAt, this.dated.ticket);
+    if (this.dated !== undefined) this.lost(job, reason, this.dated.arrivedAt, this.ticketOfLast());
   }
 
   /** The queue gives all up at once: nobody who hears of one sees the next one still waiting. */
   evictAll(reason: EvictionReason): void {
     const { queue, dated } = this;
     const gone: [J, number, Ticket<J, R> | undefined][] = [];
-    while (queue.length > 0) gone.push([queue.shift(), dated?.arrivedAt ?? 0, dated?.ticket]);
+    while (queue.length > 0) gone.push([queue.shift(), dated?.arrivedAt ?? 0, this.ticketOfLast()]);
     this.accounts.evicted += gone.length;
     if (dated !== undefined) for (const [job, arrivedAt, ticket] of gone) this.lost(job, reason, arrivedAt, ticket);
   }
 
   private lost(job: J, reason: EvictionReason, arrivedAt: number, ticket: Ticket<J, R> | undefined): void {
     this.tell({ status: 'dropped', reason, job, attempts: 0, queuedFor: this.since(arrivedAt), ranFor: 0 }, ticket);
+  }
+
+  /** Of the job that left the queue last. */
+  private ticketOfLast(): Ticket<J, R> | undefined {
+    const { dated } = this;
+    const ticket = dated?.ticket;
+    if (ticket !== undefined) dated!.ticket = undefined;
+    return ticket;
   }
 
   /** Its owner has taken `ticket` out of the queue. */
@@ -86,7 +94,7 @@ export class Life<J, R> {
     if (this.dated !== undefined) {
       worker.arrivedAt = this.dated.arrivedAt;
       worker.startedAt = this.now();
-      worker.ticket = this.dated.ticket;
+      worker.ticket = this.ticketOfLast();
       if (worker.ticket !== undefined) worker.ticket.worker = worker;
     }
     for (const listener of this.hooks.started) listener(worker.job as J, worker.attempt!);

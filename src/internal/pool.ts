@@ -50,7 +50,6 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private telling = 0;
   /** Jobs are taken in. */
   accepting = true;
-  private stopped = false;
   /** The index of the shutdown level that was reached, or -1. */
   level = -1;
   private failure: { readonly error: unknown } | undefined;
@@ -208,7 +207,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     return new Observable((out) => {
       worker.out = out;
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
-      out.add(() => this.stop());
+      if (this.started === 0) this.results.add(() => this.stop());
       this.life?.accepted(worker.job as J);
       worker.job = undefined;
       worker.proceed();
@@ -291,8 +290,6 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** Unsubscribed, or errored: the source is gone already; now the running jobs, then the buffer. */
   private stop(): void {
-    if (this.stopped || !this.closed) return;
-    this.stopped = true;
     for (const worker of this.inOrder()) worker.abort();
     this.drop('shutdown');
   }

@@ -13,6 +13,10 @@ export class Ticket<J, R> {
   next: Ticket<J, R> | undefined;
   /** The worker that runs it. */
   worker: Worker<J, R> | undefined;
+  /** Its owner gives it up when this is aborted. */
+  signal: AbortSignal | undefined;
+  /** To be told that it was given up before it had a place. */
+  onRevoked: ((reason: unknown) => void) | undefined;
   /** Why it was not given a place. */
   refusal: RefusalReason | undefined;
   /** To be told that it was given a place. */
@@ -29,13 +33,10 @@ export class Ticket<J, R> {
 /** A waiting line whose members can also leave from its middle: the tickets are its links. */
 export class TicketLine<J, R> implements DatedWaiting<J, R> {
   length = 0;
+  arrivedAt = 0;
   ticket: Ticket<J, R> | undefined;
   private first: Ticket<J, R> | undefined;
   private last: Ticket<J, R> | undefined;
-
-  get arrivedAt(): number {
-    return this.ticket!.arrivedAt;
-  }
 
   push(_job: J, ticket: Ticket<J, R>): void {
     const { last } = this;
@@ -63,6 +64,7 @@ export class TicketLine<J, R> implements DatedWaiting<J, R> {
     else next.previous = previous;
     ticket.line = ticket.previous = ticket.next = undefined;
     this.ticket = ticket;
+    this.arrivedAt = ticket.arrivedAt;
     this.length--;
     return ticket.job;
   }

@@ -14,13 +14,14 @@ export interface Waiting<J, R> {
 /** Knows of the job that left last when it had come, and its ticket if it has one. */
 export interface DatedWaiting<J, R> extends Waiting<J, R> {
   readonly arrivedAt: number;
-  readonly ticket: Ticket<J, R> | undefined;
+  /** Whoever reads it lets go of it. */
+  ticket: Ticket<J, R> | undefined;
 }
 
 /** A ring of jobs, and one of times beside it: nothing is allocated for a job that waits. */
 export class DatedRing<J, R> extends Ring<J> implements DatedWaiting<J, R> {
   arrivedAt = 0;
-  readonly ticket: undefined;
+  ticket: undefined;
   private readonly times = new Ring<number>();
   private readonly now: () => number;
 

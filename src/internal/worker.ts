@@ -208,7 +208,7 @@ export class Worker<J, R> implements Observer<R> {
     if (this.state === 'free' || this.verdict !== undefined || this.abortReason !== undefined) return;
     const attempt = this.attempt!;
     const wasRunning = this.state === 'running';
-    this.abortReason = reason ?? new JobAbortedError(this.job as J);
+    this.abortReason = reason === undefined ? new JobAbortedError(this.job as J) : reason;
     // A stream is unsubscribed before it is signalled, so that it cannot answer the signal with an error.
     const stopped = this.subscriber !== undefined && !this.promised;
     if (stopped) {
