@@ -11,10 +11,9 @@ import {
   takeUntil,
   tap,
 } from 'rxjs';
-import type { ObservableInput, SchedulerLike, Subscriber } from 'rxjs';
+import type { ObservableInput, Subscriber } from 'rxjs';
 import type { BackgroundJobs, SendConfig, SubmitConfig } from '../BackgroundJobs.js';
 import { BufferOverflowError, JobDroppedError } from '../errors.js';
-import { DEFAULT_GRACE } from '../gracefulShutdown.js';
 import type { DeadlineConfig } from '../gracefulShutdown.js';
 import type {
   JobContext,
@@ -26,11 +25,11 @@ import type {
   ShutdownLevel,
   ShutdownReport,
 } from '../types.js';
-import { after } from './after.js';
-import { checkConfig, checkDuration, checkOneOf, checkScheduler, checkSignal } from './checks.js';
+import { checkConfig, checkSignal } from './checks.js';
+import { Escalation } from './escalation.js';
 import { intake } from './intake.js';
 import type { Taker } from './intake.js';
-import { ABORT, DRAIN, LEVELS } from './levels.js';
+import { DRAIN, LEVELS } from './levels.js';
 import { Life } from './life.js';
 import { readPoolOptions } from './options.js';
 import type { PoolOptions } from './options.js';
@@ -57,11 +56,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   private readonly pulled = new Set<Taker<J>>();
   private readonly arrivals = new Subject<Ticket<J, R>>();
   private readonly outcomes = new Subject<JobOutcome<J, R>>();
-  private readonly levels = new Subject<ShutdownLevel>();
   private readonly closing = new Subject<void>();
-  private readonly deadlines = new Subscription();
-  private clock: SchedulerLike;
-  private abortGrace = Infinity;
+  private readonly escalation: Escalation;
   private idlers: (() => void)[] = [];
   private readonly dropped: JobDropped<J>[] = [];
   private readonly abandoned: J[] = [];
@@ -69,13 +65,13 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   constructor(work: (job: J, context: JobContext) => ObservableInput<R>, config: PoolConfig<J, R>) {
     const ended = new Promised<ShutdownReport<J>>();
     this.options = readPoolOptions<J, R>('BackgroundJobs', work, config);
-    this.clock = this.options.scheduler;
+    this.escalation = new Escalation(this.options.scheduler);
     this.ended = ended.promise;
     this.outcomes$ = this.outcomes.asObservable();
     new Observable<JobOutcome<J, R>>((results) => this.open(results)).subscribe({
       next: (outcome) => this.told(outcome),
       complete: () => {
-        this.deadlines.unsubscribe();
+        this.escalation.end();
         this.outcomes.complete();
         this.wakeIdlers();
         const { dropped, abandoned, stats } = this;
@@ -94,7 +90,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     pool.puller = { ask: () => this.feed(), fill: () => this.fill() };
     this.arrivals
       .pipe(
-        takeUntil(pool.shutdownBy(merge(reported(options.shutdown), this.levels))),
+        takeUntil(pool.shutdownBy(merge(reported(options.shutdown), this.escalation.levels))),
         tap({ complete: () => this.close() }),
         filter((ticket) => pool.admit(ticket.job, ticket)),
         mergeMap((ticket) => pool.hire(ticket.job), options.workers),
@@ -353,27 +349,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   }
 
   shutdown(level: ShutdownLevel = 'drain', config?: DeadlineConfig): Promise<ShutdownReport<J>> {
-    checkOneOf('level', level, LEVELS);
-    if (config !== undefined) {
-      const options = checkConfig('shutdown', config, ['deadline', 'abortGrace', 'scheduler']);
-      const { abortGrace = DEFAULT_GRACE, scheduler = this.options.scheduler } = options;
-      const deadline = checkDuration('deadline', options['deadline']);
-      const grace = checkDuration('abortGrace', abortGrace);
-      this.clock = checkScheduler('scheduler', scheduler);
-      this.abortGrace = Math.min(this.abortGrace, grace);
-      if (LEVELS.indexOf(level) < ABORT) this.later(deadline, 'abort');
-    }
-    this.escalate(level);
+    this.escalation.shutdown(level, config);
     return this.ended;
-  }
-
-  private escalate(level: ShutdownLevel): void {
-    if (level === 'abort') this.later(this.abortGrace, 'abandon');
-    this.levels.next(level);
-  }
-
-  private later(delay: number, level: ShutdownLevel): void {
-    this.deadlines.add(after(delay, this.clock).subscribe(() => this.escalate(level)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,12 @@
 import { from, Observable, takeWhile } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
 import { BufferOverflowError } from '../errors.js';
-import type { EvictionReason, JobContext, Overflow, RefusalReason } from '../types.js';
+import type { JobContext, Overflow, RefusalReason } from '../types.js';
 import type { Puller, Taker } from './intake.js';
+import { Buffer } from './buffer.js';
 import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './levels.js';
 import type { Life } from './life.js';
 import type { PoolOptions } from './options.js';
-import { Ring } from './ring.js';
 import { Turns } from './turns.js';
 import type { Ticket } from './ticket.js';
 import type { Waiting } from './waiting.js';
@@ -38,6 +38,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private readonly limit: number;
   private readonly buffer: number;
   private readonly overflow: Overflow;
+  private readonly waiting: Buffer<J, R>;
+  /** The buffer's queue, at hand. */
   private readonly queue: Waiting<J, R>;
   private readonly workers = new Set<Worker<J, R>>();
   private readonly resting: Worker<J, R>[] = [];
@@ -46,8 +48,6 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private hired = 0;
   /** The numbers of those that have retired. */
   private readonly vacant: number[] = [];
-  /** Losses that are being told: the results do not complete before all have heard. */
-  private telling = 0;
   /** Jobs are taken in. */
   accepting = true;
   /** The index of the shutdown level that was reached, or -1. */
@@ -69,7 +69,10 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     this.untaken = untaken;
     this.life = life;
     this.tellsOutcomes = life?.tellsOutcomes ?? false;
-    this.queue = life?.queue ?? new Ring();
+    this.waiting = new Buffer(options.overflow, life, () => {
+      if (!this.accepting) this.closeIntake();
+    });
+    this.queue = this.waiting.queue;
     this.turns = new Turns(options.yieldAfter, options.scheduler);
   }
 
@@ -103,56 +106,10 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
-    if (mayEvict && this.evict()) return this.admit(job, ticket, false);
+    if (mayEvict && this.waiting.evict()) return this.admit(job, ticket, false);
     this.refuse(job, 'full', ticket);
     if (this.overflow === 'error') throw new BufferOverflowError(this.buffer, job);
     return false;
-  }
-
-  private evict(): boolean {
-    const { life, queue, overflow } = this;
-    if (queue.length === 0 || overflow === 'error' || overflow === 'drop-incoming') return false;
-    if (overflow === 'clear') this.drop('evicted');
-    else {
-      const victim = overflow === 'drop-oldest' ? queue.shift() : queue.pop();
-      if (life === undefined) return true;
-      this.telling++;
-      life.evicted(victim, 'evicted');
-      this.told();
-    }
-    return true;
-  }
-
-  refuse(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): false {
-    if (this.life === undefined) return false;
-    this.telling++;
-    this.life.refused(job, reason, ticket);
-    this.told();
-    return false;
-  }
-
-  /** All that waits loses its place, at once; then it is reported, the oldest first. */
-  private drop(reason: EvictionReason): void {
-    const { life, queue } = this;
-    if (life === undefined) {
-      while (queue.length > 0) queue.shift();
-      return;
-    }
-    this.telling++;
-    life.evictAll(reason);
-    this.told();
-  }
-
-  /** Its owner has taken `ticket` out of the queue. */
-  withdraw(ticket: Ticket<J, R>, reason: unknown): void {
-    this.telling++;
-    this.life!.withdrawn(ticket, reason);
-    this.told();
-  }
-
-  /** A loss has been told: if the last worker came to its end meanwhile, the results may complete now. */
-  private told(): void {
-    if (--this.telling === 0 && !this.accepting) this.closeIntake();
   }
 
   // ---- Demand: an iterable is asked for its next item
@@ -177,8 +134,16 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   }
 
   enqueue(job: J, ticket?: Ticket<J, R>): void {
-    this.queue.push(job, ticket);
-    this.life?.accepted(job);
+    this.waiting.enqueue(job, ticket);
+  }
+
+  refuse(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): false {
+    return this.waiting.refuse(job, reason, ticket);
+  }
+
+  /** Its owner has taken `ticket` out of the queue. */
+  withdraw(ticket: Ticket<J, R>, reason: unknown): void {
+    this.waiting.withdraw(ticket, reason);
   }
 
   admitLate(job: J, ticket?: Ticket<J, R>): void {
@@ -223,7 +188,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** `worker` has found no job. */
   rest(worker: Worker<J, R>): void {
-    if (this.telling > 0 || (this.accepting && this.resting.length < MOST_RESTING)) this.resting.push(worker);
+    if (this.waiting.isTelling || (this.accepting && this.resting.length < MOST_RESTING)) this.resting.push(worker);
     else this.retire(worker);
   }
 
@@ -239,7 +204,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** No job comes any more. */
   closeIntake(): void {
     this.accepting = false;
-    if (this.telling > 0) return;
+    if (this.waiting.isTelling) return;
     for (let worker; (worker = this.resting.pop()) !== undefined;) this.retire(worker);
   }
 
@@ -281,7 +246,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     this.accepting = false;
     intake.next();
     if (level >= DISCARD) {
-      this.drop('shutdown');
+      this.waiting.drop('shutdown');
       this.turns.resume();
     }
     if (level >= ABORT) for (const worker of this.inOrder()) worker.abort();
@@ -291,7 +256,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** Unsubscribed, or errored: the source is gone already; now the running jobs, then the buffer. */
   private stop(): void {
     for (const worker of this.inOrder()) worker.abort();
-    this.drop('shutdown');
+    this.waiting.drop('shutdown');
   }
 
   /** The workers in the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */

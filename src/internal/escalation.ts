@@ -1,0 +1,49 @@
+import { Subject, Subscription } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
+import { DEFAULT_GRACE } from '../gracefulShutdown.js';
+import type { DeadlineConfig } from '../gracefulShutdown.js';
+import type { ShutdownLevel } from '../types.js';
+import { after } from './after.js';
+import { checkConfig, checkDuration, checkOneOf, checkScheduler } from './checks.js';
+import { ABORT, LEVELS } from './levels.js';
+
+/** The levels of a shutdown that is called for, again and again perhaps: the earliest deadline and the shortest grace count. */
+export class Escalation {
+  readonly levels: Subject<ShutdownLevel> = new Subject();
+
+  private readonly timers = new Subscription();
+  private clock: SchedulerLike;
+  private abortGrace = Infinity;
+
+  constructor(scheduler: SchedulerLike) {
+    this.clock = scheduler;
+  }
+
+  shutdown(level: ShutdownLevel, config: DeadlineConfig | undefined): void {
+    checkOneOf('level', level, LEVELS);
+    if (config !== undefined) {
+      const options = checkConfig('shutdown', config, ['deadline', 'abortGrace', 'scheduler']);
+      const { abortGrace = DEFAULT_GRACE, scheduler = this.clock } = options;
+      const deadline = checkDuration('deadline', options['deadline']);
+      const grace = checkDuration('abortGrace', abortGrace);
+      this.clock = checkScheduler('scheduler', scheduler);
+      this.abortGrace = Math.min(this.abortGrace, grace);
+      if (LEVELS.indexOf(level) < ABORT) this.later(deadline, 'abort');
+    }
+    this.reach(level);
+  }
+
+  /** Nothing is timed any more. */
+  end(): void {
+    this.timers.unsubscribe();
+  }
+
+  private reach(level: ShutdownLevel): void {
+    if (level === 'abort') this.later(this.abortGrace, 'abandon');
+    this.levels.next(level);
+  }
+
+  private later(delay: number, level: ShutdownLevel): void {
+    this.timers.add(after(delay, this.clock).subscribe(() => this.reach(level)));
+  }
+}
