@@ -38,6 +38,7 @@ import { Promised } from './promised.js';
 import { reportError } from './reportError.js';
 import { Revocations } from './revocations.js';
 import { Ticket, TicketLine } from './ticket.js';
+import { Sent, Submitted } from './promisedTickets.js';
 
 /** {@link BackgroundJobs}: promises and senders around a pool. What is queued, run and ended is the pool's business. */
 export class Handle<J, R> implements BackgroundJobs<J, R> {
@@ -134,41 +135,22 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   }
 
   send(job: J, config: SendConfig = {}): Promise<void> {
-    const signal = checkSignal('send', checkConfig('send', config, ['signal'])['signal']);
-    const sent = new Promised<void>();
-    const ticket = this.ticketFor(job);
-    ticket.onAccepted = () => {
-      this.keep(ticket);
-      sent.resolve();
-    };
-    ticket.onRevoked = (reason) => sent.giveUp(reason);
-    ticket.onSettled = (outcome) => {
-      if (ticket.refusal !== undefined) sent.giveUp(new JobDroppedError(ticket.refusal, job));
-      else this.unseen(outcome);
-    };
-    if (this.isRevoked(ticket, signal)) return sent.promise;
-    this.wait(ticket);
-    return sent.promise;
+    const { signal } = checkConfig('send', config, ['signal']);
+    const ticket = new Sent<J, R>(job, this.now());
+    if (!this.isRevoked(ticket, checkSignal('send', signal))) this.wait(ticket);
+    return ticket.place.promise;
   }
 
   submit(job: J, config?: SubmitConfig): Promise<R> {
-    const result = new Promised<R>();
-    const ticket = this.ticketFor(job);
-    ticket.onRevoked = (reason) => result.giveUp(reason);
-    ticket.onSettled = (outcome) => {
-      if (outcome.status === 'completed') result.resolve(outcome.value);
-      else if (outcome.status === 'failed') result.reject(outcome.error);
-      else if (outcome.status === 'aborted') result.giveUp(outcome.reason);
-      else result.giveUp(this.errorOf(outcome));
-    };
+    const ticket = new Submitted<J, R>(job, this.now());
     if (config === undefined) this.arrive(ticket);
     else {
       const { signal, wait } = checkConfig('submit', config, ['signal', 'wait']);
-      if (this.isRevoked(ticket, checkSignal('submit', signal))) return result.promise;
+      if (this.isRevoked(ticket, checkSignal('submit', signal))) return ticket.result.promise;
       if (wait === true) this.wait(ticket);
       else this.arrive(ticket);
     }
-    return result.promise;
+    return ticket.result.promise;
   }
 
   listenTo(source: JobSource<J>): Subscription {
@@ -204,7 +186,11 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   }
 
   private ticketFor(job: J): Ticket<J, R> {
-    return new Ticket(job, this.options.scheduler.now());
+    return new Ticket(job, this.now());
+  }
+
+  private now(): number {
+    return this.options.scheduler.now();
   }
 
   /** Now or never, and never before one who waits. */
@@ -218,7 +204,13 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   private wait(ticket: Ticket<J, R>): void {
     if (this.pool.accepting && (this.senders.length > 0 || !this.pool.hasRoom())) return this.waitInLine(ticket);
     this.arrive(ticket);
-    if (ticket.refusal === undefined) ticket.onAccepted?.();
+    if (ticket.refusal === undefined) this.place(ticket);
+  }
+
+  /** A sender has got what it waited for. */
+  private place(ticket: Ticket<J, R>): void {
+    if (ticket instanceof Sent) this.keep(ticket);
+    ticket.onAccepted();
   }
 
   private waitInLine(ticket: Ticket<J, R>): void {
@@ -257,7 +249,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     while (senders.length > 0 && pool.hasRoom()) {
       const ticket = leave(senders);
       pool.enqueue(ticket.job, ticket);
-      ticket.onAccepted?.();
+      this.place(ticket);
     }
   }
 
@@ -274,7 +266,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   private isRevoked(ticket: Ticket<J, R>, signal: AbortSignal | undefined): boolean {
     if (signal === undefined) return false;
     ticket.signal = signal;
-    if (signal.aborted) ticket.onRevoked?.(signal.reason);
+    if (signal.aborted) ticket.onRevoked(signal.reason);
     else this.revocations.add(ticket, signal);
     return signal.aborted;
   }
@@ -292,7 +284,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     for (const ticket of [...sending, ...queued]) ticket.line!.remove(ticket);
     for (const ticket of sending) {
       this.keep(ticket);
-      ticket.onRevoked?.(reason);
+      ticket.onRevoked(reason);
     }
     for (const ticket of queued) pool.withdraw(ticket, reason);
     for (const ticket of tickets) ticket.worker?.abort(reason);
@@ -303,20 +295,17 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
 
   private settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void {
     this.keep(ticket);
-    if (ticket.onSettled !== undefined) ticket.onSettled(outcome);
-    else this.unseen(outcome);
-  }
-
-  /** A failure that nobody hears of is reported; a drop never is. */
-  private unseen(outcome: JobOutcome<J, R>): void {
+    const heard = ticket.onSettled(outcome, this.errorOf);
+    if (heard || outcome.status !== 'failed') return;
+    // A failure that nobody hears of is reported; a drop never is.
     const watched = this.outcomes.observed || (this.options.hooks?.settled.length ?? 0) > 0;
-    if (outcome.status === 'failed' && !watched) reportError(outcome.error);
+    if (!watched) reportError(outcome.error);
   }
 
-  private errorOf({ job, reason }: JobDropped<J>): Error {
+  private readonly errorOf = ({ job, reason }: JobDropped<J>): Error => {
     if (reason === 'full' && this.options.overflow === 'error') return this.overflowOf(job);
     return new JobDroppedError(reason, job);
-  }
+  };
 
   private overflowOf(job: J): BufferOverflowError<J> {
     return new BufferOverflowError(this.options.buffer, job);

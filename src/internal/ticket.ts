@@ -1,4 +1,4 @@
-import type { JobOutcome, RefusalReason } from '../types.js';
+import type { JobDropped, JobOutcome, RefusalReason } from '../types.js';
 import type { DatedWaiting } from './waiting.js';
 import type { Worker } from './worker.js';
 
@@ -15,18 +15,23 @@ export class Ticket<J, R> {
   worker: Worker<J, R> | undefined;
   /** Its owner gives it up when this is aborted. */
   signal: AbortSignal | undefined;
-  /** To be told that it was given up before it had a place. */
-  onRevoked: ((reason: unknown) => void) | undefined;
   /** Why it was not given a place. */
   refusal: RefusalReason | undefined;
-  /** To be told that it was given a place. */
-  onAccepted: (() => void) | undefined;
-  /** To be told its outcome. */
-  onSettled: ((outcome: JobOutcome<J, R>) => void) | undefined;
 
   constructor(job: J, arrivedAt: number) {
     this.job = job;
     this.arrivedAt = arrivedAt;
+  }
+
+  /** It was given a place. */
+  onAccepted(): void {}
+
+  /** It was given up before it had a place. */
+  onRevoked(_reason: unknown): void {}
+
+  /** It has ended. Has anybody heard who asked for it? */
+  onSettled(_outcome: JobOutcome<J, R>, _errorOf: (drop: JobDropped<J>) => Error): boolean {
+    return false;
   }
 }
 
