@@ -178,7 +178,10 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
           // What was pulled is never lost.
           if (taker.puller !== undefined) return this.wait(ticket);
           this.arrive(ticket);
-          if (ticket.refusal === 'full' && this.options.overflow === 'error') throw this.overflowOf(job);
+          if (ticket.refusal !== 'full' || this.options.overflow !== 'error') return;
+          // Where the intake has ended meanwhile there is no subscription left that could fail.
+          if (pool.accepting) throw this.overflowOf(job);
+          reportError(this.overflowOf(job));
         }),
         finalize(() => this.pulled.delete(taker)),
       )
@@ -254,10 +257,10 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   }
 
   private refuseSenders(): void {
-    while (this.senders.length > 0) {
-      const ticket = leave(this.senders);
-      this.pool.refuse(ticket.job, 'closed', ticket);
-    }
+    // All at once, so that whoever hears of one does not find the next still waiting.
+    const refused: Ticket<J, R>[] = [];
+    while (this.senders.length > 0) refused.push(leave(this.senders));
+    for (const ticket of refused) this.pool.refuse(ticket.job, 'closed', ticket);
   }
 
   // ---- A caller's signal

@@ -108,8 +108,11 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
     if (mayEvict && this.waiting.evict()) return this.admit(job, ticket, false);
     this.refuse(job, 'full', ticket);
-    if (this.overflow === 'error') throw new BufferOverflowError(this.buffer, job);
-    return false;
+    if (this.overflow !== 'error') return false;
+    const error = new BufferOverflowError(this.buffer, job);
+    // Also where whoever heard of the refusal has ended the intake, and nobody would hear the throw.
+    this.fail(error);
+    throw error;
   }
 
   // ---- Demand: an iterable is asked for its next item
@@ -261,6 +264,6 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** The workers in the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */
   private inOrder(): Worker<J, R>[] {
-    return [...this.workers].sort((a, b) => a.order - b.order);
+    return [...this.workers].sort((a, b) => a.place - b.place);
   }
 }

@@ -32,14 +32,14 @@ export class Worker<J, R> implements Observer<R> {
   out!: Subscriber<unknown>;
   job: J | undefined;
   attempt: Attempt | undefined;
-  /** The job's place in the order of subscriptions, which is the order of teardown. */
-  order = 0;
   /** The scheduler's time at the job's arrival and start, where somebody looks at outcomes. */
   arrivedAt = 0;
   startedAt = 0;
   ticket: Ticket<J, R> | undefined;
 
   private readonly pool: Pool<J, R>;
+  /** The job's number among the subscriptions. */
+  private order = 0;
   private state: State = 'free';
   private verdict: Verdict | undefined;
   /** The last value of a stream; with the verdict, its error. */
@@ -53,6 +53,12 @@ export class Worker<J, R> implements Observer<R> {
   constructor(pool: Pool<J, R>, id: number) {
     this.pool = pool;
     this.id = id;
+  }
+
+  /** The job's place in the order of teardown, which is that of subscriptions: last, where `work` has not returned yet. */
+  get place(): number {
+    const isSubscribed = this.state !== 'starting' || this.subscriber !== undefined;
+    return isSubscribed ? this.order : this.pool.subscribed + this.attempt!.index;
   }
 
   /** Takes job after job for as long as they end before their call returns: any number of them, on a flat stack. */
