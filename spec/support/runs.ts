@@ -135,7 +135,6 @@ class Run {
         if (this.bus.observed) this.count(`a job is completed, from ${place}`);
         return this.inside(`${by}: tock`, () => this.bus.complete());
       case 'snap':
-        if (this.handle?.closed === true) return; // EXCLUDED, see programs.ts
         if (this.bus.observed) this.count(`a job errors, from ${place}`);
         return this.inside(`${by}: snap`, () => this.bus.error('bus'));
     }
