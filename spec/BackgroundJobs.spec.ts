@@ -1,4 +1,6 @@
 import { getEventListeners } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
@@ -303,6 +305,19 @@ describe('BackgroundJobs', () => {
       });
     }
 
+    it('admits nobody once the shutdown has begun, although a place becomes free in the middle of it', async () => {
+      const controller = new AbortController();
+      const jobs = new BackgroundJobs((_job: string) => NEVER, { workers: 1, buffer: 1 });
+      jobs.offer('a');
+      const gone = fateOf(jobs.submit('b', { signal: controller.signal }));
+      const sent = fateOf(jobs.send('s'));
+      jobs.listenTo(new Observable(() => () => controller.abort()));
+      void jobs.shutdown();
+      await turn();
+      expect([gone.status, sent.status, jobs.stats.accepted]).to.eql(['rejected', 'rejected', 2]);
+      await jobs.shutdown('abort');
+    });
+
     it('lets ten thousand wait, each in its turn', async () => {
       const first = new Subject<number>();
       const ran: number[] = [];
@@ -593,6 +608,40 @@ describe('BackgroundJobs', () => {
       });
     }
 
+    it('that several jobs share: those that wait are given up before one that runs, and their work is never called', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 1 });
+      const controller = new AbortController();
+      const { signal } = controller;
+      const fates = [
+        jobs.submit('a', { signal }),
+        jobs.submit('b', { signal }),
+        jobs.submit('c', { signal, wait: true }),
+        jobs.send('d', { signal }),
+      ].map(fateOf);
+      void jobs.send('e');
+      const outcomes = outcomesOf(jobs);
+      controller.abort(reason);
+      expect([held.called, outcomes]).to.eql([
+        ['a', 'e'],
+        ['b aborted', 'a aborted'],
+      ]);
+      await turn();
+      expect(fates.map(({ value }) => value)).to.eql([reason, reason, reason, reason]);
+      expect(nonZero(jobs.stats)).to.eql({ offered: 3, accepted: 3, aborted: 2, running: 1 });
+      await jobs.shutdown('abort');
+    });
+
+    it('whose reason is null: that is the reason', async () => {
+      const jobs = new BackgroundJobs(() => NEVER, { workers: 1, buffer: 0 });
+      const controller = new AbortController();
+      const fate = fateOf(jobs.submit('a', { signal: controller.signal }));
+      controller.abort(null);
+      await turn();
+      expect(fate).to.eql({ status: 'rejected', value: null });
+      await jobs.shutdown();
+    });
+
     it('after the end, or of send after the acceptance: nothing', async () => {
       const held = new Held<string>();
       const controller = new AbortController();
@@ -681,7 +730,20 @@ describe('BackgroundJobs', () => {
       await jobs.ended;
     });
 
-    it('has one listener for each promise that is open: ten thousand jobs one after another leave none', async () => {
+    it('has one listener for all the jobs that share it, and the host has nothing to warn of', async () => {
+      const held = new Held<number>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 5 });
+      const { signal } = new AbortController();
+      const fates = Array.from({ length: 20 }, (_, job) => fateOf(jobs.submit(job, { signal, wait: true })));
+      expect(getEventListeners(signal, 'abort')).to.have.length(1);
+      for (let job = 0; job < 20; job++) held.complete(job);
+      await turn();
+      expect(fates.every(({ status }) => status === 'fulfilled')).to.equal(true);
+      expect(getEventListeners(signal, 'abort')).to.have.length(0);
+      await jobs.shutdown();
+    });
+
+    it('keeps no listener: ten thousand jobs one after another leave none', async () => {
       const { signal } = new AbortController();
       const jobs = new BackgroundJobs((job: number) => Promise.resolve(job), { workers: 2, buffer: 2 });
       let most = 0;
@@ -690,7 +752,7 @@ describe('BackgroundJobs', () => {
         await jobs.send(job, { signal });
         most = Math.max(most, getEventListeners(signal, 'abort').length);
       }
-      expect(most).to.be.at.most(4);
+      expect(most).to.be.at.most(1);
       await jobs.shutdown();
       expect(getEventListeners(signal, 'abort')).to.have.length(0);
     });
@@ -875,6 +937,33 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown('abort');
     });
 
+    it('lets them take turns also when something is offered between any two items', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 1 });
+      for (const name of ['a', 'b']) jobs.listenTo(numbered(name, []));
+      for (let i = 0; i < 12; i += 2) {
+        jobs.offer(`offered ${i}`);
+        held.complete(held.called[i]!);
+        held.complete(held.called[i + 1]!);
+      }
+      const counts = ['a', 'b'].map((name) => held.called.filter((job) => job.startsWith(name)).length);
+      expect(Math.abs(counts[0]! - counts[1]!)).to.be.at.most(1);
+      await jobs.shutdown('abort');
+    });
+
+    it('takes no item ahead when a queued job is given up', async () => {
+      const taken: string[] = [];
+      const controller = new AbortController();
+      const jobs = new BackgroundJobs((_job: string) => NEVER, { workers: 1, buffer: 1 });
+      jobs.offer('a');
+      const gone = fateOf(jobs.submit('b', { signal: controller.signal }));
+      jobs.listenTo(numbered('i', taken));
+      controller.abort();
+      await turn();
+      expect([gone.status, taken]).to.eql(['rejected', []]);
+      await jobs.shutdown('abort');
+    });
+
     it('takes up to a buffer of items ahead from an async iterable, and none while a sender waits', async () => {
       const held = new Held<string>();
       const source = new Pulled<string>();
@@ -902,6 +991,53 @@ describe('BackgroundJobs', () => {
       held.complete('a');
       expect(held.called).to.eql(['a', 'b']);
       await jobs.shutdown('abort');
+    });
+
+    it('runs an item that was on its way when it was unsubscribed, although no job has come before', async () => {
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs((job: string) => of(job), { workers: 1, buffer: 1 });
+      const outcomes = outcomesOf(jobs);
+      jobs.listenTo(source).unsubscribe();
+      await source.give('late');
+      expect(outcomes).to.eql(['late completed']);
+      await jobs.shutdown();
+    });
+
+    it('gives an item that was kept its turn among those who wait when it is unsubscribed', async () => {
+      const held = new Held<string>();
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
+      const listening = jobs.listenTo(source);
+      jobs.offer('a');
+      await source.give('kept');
+      void jobs.send('s');
+      listening.unsubscribe();
+      expect(nonZero(jobs.stats)).to.eql({ offered: 3, accepted: 1, waiting: 2, running: 1 });
+      for (const job of ['a', 's', 'kept']) held.complete(job);
+      expect(held.called).to.eql(['a', 's', 'kept']);
+      await jobs.shutdown();
+    });
+
+    it('loses nothing of an iterable whose next() feeds the same pool, and keeps its bound', async () => {
+      const held = new Held<string>();
+      const most: number[] = [];
+      const hooks = { accepted: () => void most.push(jobs.stats.queued + jobs.stats.running) };
+      const jobs: BackgroundJobs<string, unknown> = new BackgroundJobs(held.streams, { workers: 2, buffer: 0, hooks });
+      const outcomes = outcomesOf(jobs);
+      for (const job of ['a', 'b']) jobs.offer(job);
+      const items = function* (): Generator<string> {
+        held.complete('b');
+        for (const job of ['s1', 's2', 's3']) void jobs.send(job);
+        yield 'i1';
+        yield 'i2';
+      };
+      jobs.listenTo(items());
+      held.complete('a');
+      for (let i = 2; i < held.called.length; i++) held.complete(held.called[i]!);
+      expect([...held.called].sort()).to.eql(['a', 'b', 'i1', 'i2', 's1', 's2', 's3']);
+      expect(outcomes.filter((outcome) => !outcome.endsWith('completed'))).to.eql([]);
+      expect(Math.max(...most)).to.equal(2);
+      await jobs.shutdown();
     });
 
     it('runs an item that was on its way when it was unsubscribed, although all workers rest', async () => {
@@ -1149,6 +1285,22 @@ describe('BackgroundJobs', () => {
       held.complete('b');
       await turn();
       expect(idle.status).to.equal('fulfilled');
+      await jobs.shutdown();
+    });
+
+    it('waits, asked for in the middle of a call, for what starts in the same call', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
+      const idle: Fate[] = [];
+      jobs.outcomes$.pipe(take(1)).subscribe(() => idle.push(fateOf(jobs.idle())));
+      jobs.offer('a');
+      void jobs.send('b');
+      held.complete('a');
+      await turn();
+      expect([held.called, idle[0]!.status]).to.eql([['a', 'b'], 'open']);
+      held.complete('b');
+      await turn();
+      expect(idle[0]!.status).to.equal('fulfilled');
       await jobs.shutdown();
     });
 
@@ -1474,6 +1626,15 @@ describe('BackgroundJobs', () => {
       });
     }
 
+    it('has passed when somebody aborts: the grace counts from there, and the shortest one that was given', async () => {
+      const seen = await overdue((jobs, at) => {
+        void jobs.shutdown('drain', { deadline: 100, abortGrace: 10 });
+        void jobs.shutdown('drain', { deadline: 200, abortGrace: 50 });
+        at(20, () => jobs.shutdown('abort'));
+      });
+      expect(seen).to.eql({ aborted: 20, ended: 30, level: 'abandon' });
+    });
+
     it('has no effect when the work settles in time, and its timer is gone', async () => {
       const scheduler = new VirtualTimeScheduler();
       const held = new Held<string>();
@@ -1538,6 +1699,7 @@ describe('BackgroundJobs', () => {
       [{ deadline: 1, abortGrace: null }, TypeError, 'abortGrace must be'],
       [{ deadline: 1, scheduler: {} }, TypeError, 'scheduler.now must be'],
       [{ deadlin: 1 }, TypeError, "did you mean 'deadline'"],
+      [{ deadline: 1, on: NEVER }, TypeError, "has no option 'on'"],
     ];
     it('is checked when it is given, and then nothing has happened', async () => {
       const jobs = new BackgroundJobs(() => NEVER, { workers: 1, buffer: wrong.length });
@@ -1726,6 +1888,10 @@ describe('BackgroundJobs', () => {
 
     const rejections: Record<string, readonly [(jobs: BackgroundJobs<string, unknown>) => unknown, unknown[]]> = {
       'whose work fails': [(jobs) => jobs.submit('fails'), [error]],
+      'whose work fails, and that has a signal': [
+        (jobs) => jobs.submit('fails', { signal: new AbortController().signal }),
+        [error],
+      ],
       'whose work fails after it has waited': [
         (jobs) => {
           jobs.offer('runs');
@@ -2081,6 +2247,36 @@ describe('BackgroundJobs', () => {
         promises.push(fateOf(jobs.shutdown()));
         await turn();
         expect(Object.fromEntries(PROMISES.map((promise, i) => [promise, promises[i]!.status]))).to.eql(settlement);
+      });
+    }
+  });
+
+  describe('memory', () => {
+    const ways: Record<string, (jobs: BackgroundJobs<object, unknown>, job: object) => unknown> = {
+      offered: (jobs, job) => jobs.offer(job),
+      sent: (jobs, job) => jobs.send(job),
+      submitted: (jobs, job) => jobs.submit(job, { signal: new AbortController().signal }),
+      'listened to': (jobs, job) => jobs.listenTo([job]),
+    };
+    for (const [name, give] of Object.entries(ways)) {
+      it(`holds no job that was ${name} and has ended`, async () => {
+        setFlagsFromString('--expose-gc');
+        const collect = runInNewContext('gc') as () => void;
+        const jobs = new BackgroundJobs(async (_job: object) => 1, { workers: 2, buffer: 4 });
+        const given: WeakRef<object>[] = [];
+        const giveOne = (): void => {
+          const job = {};
+          given.push(new WeakRef(job));
+          give(jobs, job);
+        };
+        for (let i = 0; i < 5; i++) giveOne();
+        await jobs.idle();
+        for (let i = 0; i < 3; i++) {
+          await turn();
+          collect();
+        }
+        expect(given.map((job) => job.deref())).to.eql([undefined, undefined, undefined, undefined, undefined]);
+        await jobs.shutdown();
       });
     }
   });
