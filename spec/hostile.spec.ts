@@ -686,6 +686,7 @@ describe('hostile work', () => {
     'returns a promise': () => Promise.resolve('v'),
     'returns a promise that rejects': () => Promise.reject(new Error('e')),
     'returns a promise that never settles': () => new Promise(() => undefined),
+    'returns a thenable': () => thenable((fulfil) => fulfil('v')),
     'returns a thenable that rejects': () => thenable((_, reject) => reject('e')),
     'returns an array': () => ['v'],
     'returns an async generator': async function* () {
@@ -736,6 +737,24 @@ describe('hostile work', () => {
   });
 
   describe('that shuts its pool down', () => {
+    // How the job ends; at an abort, and where it waits for the abandon that follows, it is aborted.
+    const aborted: Record<string, string> = {
+      'returns a promise': 'x completed v',
+      'returns a thenable': 'x completed v',
+      'returns a promise that never settles': 'x aborted abandoned',
+    };
+    const finished: Record<string, string> = {
+      ...aborted,
+      'returns a value': 'x completed v',
+      'returns one that errors': 'x failed e',
+      'returns a promise that rejects': 'x failed Error: e',
+      'returns a thenable that rejects': 'x failed e',
+      'returns an array': 'x completed v',
+      'returns an async generator': 'x completed v',
+      'returns a string': 'x failed TypeError',
+      'returns nothing': 'x failed TypeError',
+      throws: 'x failed Error: e',
+    };
     for (const level of LEVELS) {
       for (const [then, work] of Object.entries(afterwards)) {
         each(`with '${level}', and ${then}, ends once`, async (form) => {
@@ -756,7 +775,9 @@ describe('hostile work', () => {
           expect(outcomes.filter(({ job }) => job === 'x')).to.have.lengthOf(1);
           expect(released).to.eql(['x']);
           expect(ends).to.have.lengthOf(1);
-          if (level === 'abandon') expect(trial!.fates[0]).to.equal('x aborted abandoned');
+          const fates: Record<string, string | undefined> = { ...(level === 'abort' ? aborted : finished) };
+          const fate = level === 'abandon' ? 'x aborted abandoned' : (fates[then] ?? 'x aborted settled');
+          expect(trial!.fates.find((told) => told.startsWith('x'))!.slice(0, fate.length)).to.equal(fate);
         });
       }
     }
