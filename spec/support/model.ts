@@ -783,7 +783,6 @@ export class Model extends Actor {
   }
 
   private inOrder(): Slot[] {
-    const starting = [...this.slots].filter(({ state }) => state === 'starting');
     return [...this.slots].sort((a, b) => a.order - b.order);
   }
 
