@@ -496,7 +496,6 @@ export class Model extends Actor {
   private turnAway(): void {
     const gone = this.senders.splice(0);
     if (gone.length > 0) this.count('a sender is turned away');
-    if (gone.length > 1) this.undecided = true; // EXCLUDED: bug M5
     this.accounts.refused += gone.length;
     for (const job of gone) this.tellRefusal(job, 'closed');
   }

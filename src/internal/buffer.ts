@@ -54,6 +54,10 @@ export class Buffer<J, R> {
     return false;
   }
 
+  refuseAll(tickets: readonly Ticket<J, R>[], reason: RefusalReason): void {
+    this.tell((life) => life.refusedAll(tickets, reason));
+  }
+
   /** Its owner has taken `ticket` out of the queue. */
   withdraw(ticket: Ticket<J, R>, reason: unknown): void {
     this.tell((life) => life.withdrawn(ticket, reason));

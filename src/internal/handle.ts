@@ -260,7 +260,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     // All at once, so that whoever hears of one does not find the next still waiting.
     const refused: Ticket<J, R>[] = [];
     while (this.senders.length > 0) refused.push(leave(this.senders));
-    for (const ticket of refused) this.pool.refuse(ticket.job, 'closed', ticket);
+    this.pool.refuseAll(refused, 'closed');
   }
 
   // ---- A caller's signal

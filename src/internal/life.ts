@@ -50,6 +50,16 @@ export class Life<J, R> {
 
   refused(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): void {
     this.accounts.refused++;
+    this.tellRefused(job, reason, ticket);
+  }
+
+  /** All are counted before one is told. */
+  refusedAll(tickets: readonly Ticket<J, R>[], reason: RefusalReason): void {
+    this.accounts.refused += tickets.length;
+    for (const ticket of tickets) this.tellRefused(ticket.job, reason, ticket);
+  }
+
+  private tellRefused(job: J, reason: RefusalReason, ticket: Ticket<J, R> | undefined): void {
     if (ticket !== undefined) ticket.refusal = reason;
     this.tell({ status: 'dropped', reason, job, attempts: 0, queuedFor: 0, ranFor: 0 }, ticket);
   }

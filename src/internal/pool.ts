@@ -144,6 +144,10 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     return this.waiting.refuse(job, reason, ticket);
   }
 
+  refuseAll(tickets: readonly Ticket<J, R>[], reason: RefusalReason): void {
+    this.waiting.refuseAll(tickets, reason);
+  }
+
   /** Its owner has taken `ticket` out of the queue. */
   withdraw(ticket: Ticket<J, R>, reason: unknown): void {
     this.waiting.withdraw(ticket, reason);
