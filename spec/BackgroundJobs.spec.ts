@@ -632,6 +632,19 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown('abort');
     });
 
+    it('that several queued jobs share: as many senders are admitted as places become free', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 2 });
+      const controller = new AbortController();
+      jobs.offer('a');
+      for (const job of ['b', 'c']) fateOf(jobs.submit(job, { signal: controller.signal }));
+      const sent = ['d', 'e', 'f'].map((job) => fateOf(jobs.send(job)));
+      controller.abort();
+      await turn();
+      expect(sent.map(({ status }) => status)).to.eql(['fulfilled', 'fulfilled', 'open']);
+      await jobs.shutdown('abort');
+    });
+
     it('whose reason is null: that is the reason', async () => {
       const jobs = new BackgroundJobs(() => NEVER, { workers: 1, buffer: 0 });
       const controller = new AbortController();
@@ -1018,6 +1031,35 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown();
     });
 
+    it('lets an item wait for whose place next() itself has offered a job', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
+      const items = function* (): Generator<string> {
+        jobs.offer('from inside');
+        yield 'item';
+      };
+      const listening = jobs.listenTo(items());
+      expect([listening.closed, nonZero(jobs.stats)]).to.eql([
+        false,
+        { offered: 2, accepted: 1, waiting: 1, running: 1 },
+      ]);
+      held.complete('from inside');
+      expect(held.called).to.eql(['from inside', 'item']);
+      await jobs.shutdown('abort');
+    });
+
+    it('asks no async iterable for a place that a sender has come for', async () => {
+      const held = new Held<string>();
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
+      jobs.outcomes$.pipe(take(1)).subscribe(() => jobs.listenTo(source));
+      jobs.offer('a');
+      void jobs.send('b');
+      held.complete('a');
+      expect([held.called, source.asks.length]).to.eql([['a', 'b'], 0]);
+      await jobs.shutdown('abort');
+    });
+
     it('loses nothing of an iterable whose next() feeds the same pool, and keeps its bound', async () => {
       const held = new Held<string>();
       const most: number[] = [];
@@ -1301,6 +1343,14 @@ describe('BackgroundJobs', () => {
       held.complete('b');
       await turn();
       expect(idle[0]!.status).to.equal('fulfilled');
+      await jobs.shutdown();
+    });
+
+    it('waits for what is queued while no job runs, because the event loop has its turn', async () => {
+      const jobs = new BackgroundJobs(async (job: number) => job, { workers: 1, buffer: Infinity, yieldAfter: 0 });
+      for (let job = 0; job < 1_000; job++) jobs.offer(job);
+      await jobs.idle();
+      expect(nonZero(jobs.stats)).to.eql({ offered: 1_000, accepted: 1_000, completed: 1_000 });
       await jobs.shutdown();
     });
 
@@ -2269,13 +2319,15 @@ describe('BackgroundJobs', () => {
           given.push(new WeakRef(job));
           give(jobs, job);
         };
-        for (let i = 0; i < 5; i++) giveOne();
+        // Two run, four are queued, and the others wait for room or are refused.
+        for (let i = 0; i < 8; i++) giveOne();
         await jobs.idle();
         for (let i = 0; i < 3; i++) {
           await turn();
           collect();
         }
-        expect(given.map((job) => job.deref())).to.eql([undefined, undefined, undefined, undefined, undefined]);
+        expect(given.filter((job) => job.deref() !== undefined)).to.eql([]);
+        takeReported();
         await jobs.shutdown();
       });
     }
