@@ -18,6 +18,7 @@ import {
   workerPool,
   workerPoolSettled,
 } from '../src/index.js';
+import { Ring } from '../src/internal/ring.js';
 import type { Overflow, PoolConfig, ShutdownLevel } from '../src/index.js';
 import { Deferred } from './support/deferred.js';
 import { takeReported, turn } from './support/guard.js';
@@ -316,6 +317,23 @@ describe('memory', () => {
       await iterator.return!();
       await expectHeld(refs, [], ['a']);
       expect(source.observed).to.equal(false);
+    });
+  });
+
+  describe('of a ring', () => {
+    it('is let go at either end', async () => {
+      const refs = new Map<string, WeakRef<object>>();
+      const ring = new Ring<Payload>();
+      const push = (name: string): void => {
+        const made = payload(name);
+        refs.set(name, new WeakRef(made));
+        ring.push(made);
+      };
+      for (const name of ['a', 'b', 'c', 'd']) push(name);
+      ring.shift();
+      ring.pop();
+      await expectHeld(refs, ['b', 'c']);
+      expect(ring.length).to.equal(2);
     });
   });
 
