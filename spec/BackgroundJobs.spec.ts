@@ -19,7 +19,7 @@ import {
   throwError,
   VirtualTimeScheduler,
 } from 'rxjs';
-import type { ObservableInput } from 'rxjs';
+import type { ObservableInput, Subscription } from 'rxjs';
 import {
   BackgroundJobs,
   BufferOverflowError,
@@ -2411,6 +2411,10 @@ describe('BackgroundJobs', () => {
       private readonly jobs: BackgroundJobs<number, unknown>;
       private readonly held = new Held<number>();
       private readonly controllers: AbortController[] = [];
+      private readonly listening: Subscription[] = [];
+      /** Items of iterables, of which none may be refused while the pool is open. */
+      private readonly pulled: Set<number> = new Set();
+      private closed = false;
       private readonly fates: Fate[] = [];
       private readonly accepted: number[] = [];
       private readonly started: number[] = [];
@@ -2428,7 +2432,7 @@ describe('BackgroundJobs', () => {
         const hooks: JobHooks<number> = {
           accepted: (job) => (this.accepted.push(job), this.look('accepted')),
           started: (job) => (this.started.push(job), this.look('started')),
-          settled: ({ job }) => (this.settled.push(job), this.look('settled')),
+          settled: (outcome) => (this.settled.push(outcome.job), this.isKept(outcome), this.look('settled')),
           released: () => this.look('released'),
         };
         this.jobs = new BackgroundJobs((job: number, context) => this.work(job, context), {
@@ -2450,9 +2454,9 @@ describe('BackgroundJobs', () => {
             this.rest();
           }
         }
-        this.follow(this.jobs.shutdown('abort'));
+        this.shutdown('abort');
         await microtasks();
-        this.follow(this.jobs.shutdown('abandon'));
+        this.shutdown('abandon');
         await microtasks();
         this.end();
       }
@@ -2474,7 +2478,13 @@ describe('BackgroundJobs', () => {
 
       private act(): void {
         const job = this.next++;
-        switch (this.draw(12)) {
+        switch (this.draw(14)) {
+          case 12:
+            this.listening.push(this.jobs.listenTo(this.items(this.draw(4))));
+            break;
+          case 13:
+            this.listening[this.draw(this.listening.length)]?.unsubscribe();
+            break;
           case 0:
           case 1:
           case 2: {
@@ -2505,8 +2515,17 @@ describe('BackgroundJobs', () => {
             break;
           case 11:
             if (this.draw(4) > 0) this.follow(this.jobs.idle());
-            else this.follow(this.jobs.shutdown(LEVELS[this.draw(4)]));
+            else this.shutdown(LEVELS[this.draw(4)]!);
             break;
+        }
+      }
+
+      private *items(left: number): Generator<number> {
+        for (; left > 0; left--) {
+          this.look('next()');
+          const job = this.next++;
+          this.pulled.add(job);
+          yield job;
         }
       }
 
@@ -2516,6 +2535,17 @@ describe('BackgroundJobs', () => {
         if (job === undefined) return;
         if (this.draw(3) === 0) this.held.fail(job, new Error(`job ${job}`));
         else this.held.complete(job);
+      }
+
+      private shutdown(level: ShutdownLevel): void {
+        this.closed = true;
+        this.follow(this.jobs.shutdown(level));
+      }
+
+      private isKept(outcome: JobOutcome<number, unknown>): void {
+        if (outcome.status !== 'dropped' || !this.pulled.has(outcome.job)) return;
+        if (outcome.reason === 'full' || (outcome.reason === 'closed' && !this.closed))
+          this.breaches.push(`item ${outcome.job} was refused: ${outcome.reason}`);
       }
 
       private signal(): { signal?: AbortSignal } {
