@@ -56,7 +56,7 @@ describe('what users have asked for', () => {
     };
 
     await pullFrom(rows)
-      .pipe(workerPool(work, { workers: 3, buffer: 0 }))
+      .pipe(workerPool(work, { workers: 3, buffer: 10 }))
       .forEach(() => undefined);
 
     expect([done, furthest]).to.eql([1_000, 2]);
