@@ -308,7 +308,7 @@ describe('pullFrom', () => {
       expect([feed.nexts, jobs.started]).to.eql([3, ['a', 'b']]);
     });
 
-    it('may be endless, under take', async () => {
+    it('may be endless, under take: as many are asked for as are taken', async () => {
       const numbers = new AsyncNumbers(Infinity);
       const results = collect(
         pullFrom(numbers).pipe(
@@ -318,6 +318,7 @@ describe('pullFrom', () => {
       );
       await turn();
       expect([results.values, results.end(), numbers.returns]).to.eql([[0, 1, 2], 'complete', 1]);
+      expect(numbers.nexts).to.equal(3);
     });
 
     it('may answer with an item instead of a promise', async () => {
@@ -434,6 +435,80 @@ describe('pullFrom', () => {
           await turn();
           expect(numbers.returns).to.equal(returns);
           expect(numbers.nexts).to.equal(asked);
+        });
+      }
+    }
+
+    /** What ends the intake in the middle of handing an item over: from inside its work, or of its result. */
+    const meanwhile: Record<string, readonly [work: (n: number) => ObservableInput<number>, take: number]> = {
+      'its result is the last that is taken': [(n) => of(n), 3],
+      'its job fails': [(n) => (n === 2 ? fails(1) : of(n)), Infinity],
+    };
+    for (const level of LEVELS) meanwhile[`its work shuts the pool down: ${level}`] = [(n) => of(n), Infinity];
+    for (const [way, [work, most]] of Object.entries(meanwhile)) {
+      for (const Source of [Numbers, AsyncNumbers]) {
+        const kind = Source === Numbers ? 'an iterator' : 'an async iterator';
+        it(`asks ${kind} for nothing more when ${way}`, async () => {
+          const numbers = new Source(Infinity);
+          const shutdown = new Subject<ShutdownLevel>();
+          const level = LEVELS.find((name) => way.endsWith(name));
+          const pool = workerPool(
+            (n: number) => {
+              if (n === 2 && level !== undefined) shutdown.next(level);
+              return work(n);
+            },
+            { workers: 1, buffer: 2, shutdown },
+          );
+          const results = collect(pullFrom<number>(numbers).pipe(pool, take(most)));
+          await turn();
+          expect(results.end()).not.to.equal(undefined);
+          expect([numbers.nexts, numbers.returns]).to.eql([3, 1]);
+        });
+      }
+    }
+
+    it('asks for nothing more when an item that is handed over unsubscribes the results: three workers', () => {
+      const jobs = new Jobs<number>();
+      const stop = new Subject<void>();
+      const returnsAtNext: number[] = [];
+      const numbers = new Numbers(Infinity, (n) => {
+        returnsAtNext.push(numbers.returns);
+        if (n === 3) for (const job of [1, 2]) jobs.complete(job);
+      });
+      const work = (n: number): Observable<number> => {
+        if (n === 3) stop.next();
+        return jobs.work(n);
+      };
+      new Observable<number>((subscriber) => {
+        stop.subscribe(() => subscriber.unsubscribe());
+        pullFrom(numbers)
+          .pipe(workerPool(work, { workers: 3, buffer: 0 }))
+          .subscribe(subscriber);
+      }).subscribe();
+      jobs.complete(0);
+      // The fifth was asked for before the fourth was started.
+      expect(returnsAtNext).to.eql([0, 0, 0, 0, 0]);
+      expect(numbers.returns).to.equal(1);
+    });
+
+    for (const done of [1, 'yes', {}]) {
+      for (const direct of [true, false]) {
+        const by = direct ? 'pullFrom itself' : 'a pool';
+        it(`is whatever is truthy, as the language has it: ${typeof done}, by ${by}`, async () => {
+          for (const isAsync of [false, true]) {
+            let [n, returns] = [0, 0];
+            const iterator = {
+              next: () => ({ done: n++ > 2 ? done : 0, value: n }),
+              return: () => ({ done: true, value: void returns++ }),
+            };
+            const iterable = { [isAsync ? Symbol.asyncIterator : Symbol.iterator]: () => iterator };
+            const items = pullFrom<number>(iterable as unknown as Iterable<number>);
+            const pool = workerPool((x: number) => of(x), { workers: 1, buffer: 0 });
+            // Bounded, so that a spec that fails also ends.
+            const results = collect((direct ? items : items.pipe(pool)).pipe(take(9)));
+            await turn();
+            expect([results.values, results.end(), returns]).to.eql([[1, 2, 3], 'complete', 0]);
+          }
         });
       }
     }
@@ -644,6 +719,46 @@ describe('pullFrom', () => {
       expect([results.end(), nexts]).to.eql([error, 1]);
     });
 
+    const unreadable = {
+      get done(): boolean {
+        throw error;
+      },
+    };
+    for (const [what, garbage] of [
+      ['undefined', undefined],
+      ['null', null],
+      ['5', 5],
+      ["'done'", 'done'],
+      ['an object that cannot be read', unreadable],
+    ] as const) {
+      for (const first of [true, false]) {
+        const when = first ? 'at the first item' : 'when a worker is free again';
+        it(`takes a next() that gives ${what} for one that throws, and does not call return(): ${when}`, async () => {
+          for (const kind of ['iterator', 'asyncIterator', 'promises'] as const) {
+            const jobs = new Jobs<number>();
+            let [nexts, returns] = [0, 0];
+            const next = (): unknown => (nexts++ === 0 && !first ? { value: 0 } : garbage);
+            const iterator = {
+              next: kind === 'promises' ? () => Promise.resolve(next()) : next,
+              return: () => ({ done: true, value: void returns++ }),
+            };
+            const iterable = { [kind === 'iterator' ? Symbol.iterator : Symbol.asyncIterator]: () => iterator };
+            const pool = workerPool(jobs.work, { workers: 1, buffer: 0 });
+            const results = collect(pullFrom<number>(iterable as unknown as Iterable<number>).pipe(pool));
+            await turn();
+            if (!first) jobs.complete(0);
+            await turn();
+            if (garbage === unreadable) expect(results.end()).to.equal(error);
+            else {
+              expect(results.end()).to.be.instanceOf(TypeError);
+              expect((results.end() as Error).message).to.contain(`returned ${what}`);
+            }
+            expect([jobs.started, nexts, returns]).to.eql(first ? [[], 1, 0] : [[0], 2, 0]);
+          }
+        });
+      }
+    }
+
     it('gives what an iterable throws instead of an iterator to the results', () => {
       for (const iterable of [{ [Symbol.iterator]: fail }, { [Symbol.asyncIterator]: fail }]) {
         const source = pullFrom<number>(iterable);
@@ -654,6 +769,36 @@ describe('pullFrom', () => {
   });
 
   describe('re-entrancy', () => {
+    for (const buffer of [0, 1, 5]) {
+      it(`leaves none of three workers idle, and reads nothing ahead, when next() ends running jobs: buffer ${buffer}`, () => {
+        for (let seed = 1; seed <= 50; seed++) {
+          let state = seed;
+          const random = (below: number): number => (state = (state * 48271) % 2147483647) % below;
+          const jobs = new Jobs<number>();
+          const accounts = new Accounts<number, number>({ workers: 3, buffer });
+          const ahead: number[] = [];
+          const numbers = new Numbers(40, (n) => {
+            for (let ends = random(4); ends > 0 && jobs.running.size > 0; ends--) jobs.completeAny();
+            ahead.push(n - jobs.ended);
+          });
+          const work = (n: number): Observable<number> => {
+            if (random(4) > 0) return jobs.work(n);
+            jobs.started.push(n);
+            jobs.ended++;
+            return of(n);
+          };
+          const results = collect(pullFrom(numbers).pipe(workerPool(work, { workers: 3, buffer, hooks: accounts })));
+          while (jobs.running.size > 0) {
+            expect(jobs.running.size).to.equal(Math.min(3, 40 - jobs.ended));
+            jobs.completeAny();
+          }
+          accounts.settle();
+          expect([accounts.breaches, Math.max(...ahead) <= 2, results.end()]).to.eql([[], true, 'complete']);
+          expect(jobs.started).to.eql(Array.from({ length: 40 }, (_, i) => i));
+        }
+      });
+    }
+
     it('starts as many jobs as it has workers when next() completes a running one', () => {
       const jobs = new Jobs<number>();
       const ahead: number[] = [];
@@ -857,7 +1002,6 @@ describe('pullFrom', () => {
       it(`is refused: ${shown}`, () => {
         const rest = `takes its jobs from an Observable, an iterable or an async iterable, but got ${shown}`;
         expect(() => pullFrom(value as Iterable<number>)).to.throw(TypeError, `pullFrom ${rest}`);
-        if (value === undefined) return;
         const results = collect(workerPool((n) => of(n), { workers: 1, buffer: 0 })(value as Iterable<number>));
         expect(results.end()).to.be.instanceOf(TypeError);
         expect((results.end() as Error).message).to.equal(`a pool ${rest}`);
