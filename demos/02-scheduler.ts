@@ -14,6 +14,8 @@ interface Arguments {
   readonly self: number | undefined;
 }
 
+const FATES = ['completed', 'aborted', 'dropped (full)', 'dropped (shutdown)', 'dropped (closed)'];
+
 function schedule({ ms, self }: Arguments): void {
   const job$ = fromSignals('SIGTERM').pipe(
     map((_, i) => i + 1),
@@ -22,7 +24,7 @@ function schedule({ ms, self }: Arguments): void {
   const shutdown$ = gracefulShutdown({ on: fromSignals('SIGINT'), deadline: 10_000 }).pipe(share());
 
   let offered = 0;
-  const fates = new Map<string, number>();
+  const fates = new Map(FATES.map((fate) => [fate, 0]));
   const workers = new Set<number>();
 
   const work = (job: number, { worker }: JobContext): Observable<unknown> => {

@@ -62,6 +62,7 @@ describe('demo 02, a scheduler', () => {
     }
   };
   /** The end of what it printed: who is closing, how many were offered, and what has become of them. */
+  const NONE = { completed: 0, aborted: 0, 'dropped (full)': 0, 'dropped (shutdown)': 0, 'dropped (closed)': 0 };
   const end = (demo: Child): { closing: string[]; offered: number; fates: Record<string, number> } => {
     const at = demo.lines.findIndex((line) => line.startsWith('offered '));
     const accounts = demo.lines.slice(at + 1, -1).map((line) => /^ {2}(\d+) (.+)$/.exec(line)!);
@@ -81,7 +82,7 @@ describe('demo 02, a scheduler', () => {
     demo.signal('SIGINT');
     expect(await demo.exit).to.deep.equal(cleanExit);
     const { closing, ...accounts } = end(demo);
-    expect(accounts).to.deep.equal({ offered: 3, fates: { completed: 3 } });
+    expect(accounts).to.deep.equal({ offered: 3, fates: { ...NONE, completed: 3 } });
     const workers = demo.lines.flatMap((line) => / starting on (worker \d)$/.exec(line)?.[1] ?? []);
     expect(closing).to.deep.equal([...new Set(workers)].map((worker) => `${worker} closing`));
     expect(demo.lines.at(-1)).to.equal('exiting');
@@ -95,7 +96,7 @@ describe('demo 02, a scheduler', () => {
     await addAll(demo, 2, 3);
     demo.signal('SIGINT');
     expect(await demo.exit).to.deep.equal(cleanExit);
-    expect(end(demo)).to.deep.include({ offered: 3, fates: { 'dropped (closed)': 2, aborted: 1 } });
+    expect(end(demo)).to.deep.include({ offered: 3, fates: { ...NONE, 'dropped (closed)': 2, aborted: 1 } });
   });
 
   it('refuses what finds five running and ten waiting, and aborts at a second SIGINT', async () => {
@@ -108,14 +109,14 @@ describe('demo 02, a scheduler', () => {
 
     const { offered, fates, closing } = end(demo);
     expect(offered).to.equal(17);
-    expect(fates).to.deep.equal({ 'dropped (full)': 2, 'dropped (shutdown)': 10, aborted: 5 });
+    expect(fates).to.deep.equal({ ...NONE, 'dropped (full)': 2, 'dropped (shutdown)': 10, aborted: 5 });
     expect(closing).to.have.lengthOf(5);
   });
 
   it('shows its whole life by itself with --self', async () => {
     const demo = startDemo('02-scheduler', '--self', '5', '--ms', '50');
     expect(await demo.exit).to.deep.equal(cleanExit);
-    expect(end(demo)).to.deep.include({ offered: 5, fates: { completed: 5 } });
+    expect(end(demo)).to.deep.include({ offered: 5, fates: { ...NONE, completed: 5 } });
     expect(demo.lines).to.include('draining');
     expect(demo.lines.at(-1)).to.equal('exiting');
   });

@@ -8,7 +8,7 @@ import { HARSHNESS, KINDS, Model, PLACES, POLICIES } from './support/model.js';
 import type { Act, Form, Harshness, How, Kind, Place, Plan, Setting, SubmitOptions } from './support/model.js';
 
 /** Programs for each form. RUNS=10000 is for the patient. */
-const RUNS = Number(process.env['RUNS'] ?? 200);
+const RUNS = Number(process.env['RUNS'] ?? 400);
 /** The same programs each time, so that what has to occur does; another seed is another walk. */
 const SEED = Number(process.env['SEED'] ?? 1);
 

@@ -58,9 +58,9 @@ export class Buffer<J, R> {
     this.tell((life) => life.refusedAll(tickets, reason));
   }
 
-  /** Its owner has taken `ticket` out of the queue. */
-  withdraw(ticket: Ticket<J, R>, reason: unknown): void {
-    this.tell((life) => life.withdrawn(ticket, reason));
+  /** Their owner has taken `tickets` out of the queue. */
+  withdraw(tickets: readonly Ticket<J, R>[], reason: unknown): void {
+    this.tell((life) => life.withdrawn(tickets, reason));
   }
 
   private tell(report: (life: Life<J, R>) => void): void {

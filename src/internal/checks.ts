@@ -96,7 +96,7 @@ export function show(value: unknown): string {
 
 /** The known word that is at most two edits away, or all there are. */
 function suggest(word: unknown, known: readonly string[]): string {
-  const near = known.find((other) => isNear(String(word).toLowerCase(), other.toLowerCase(), 2));
+  const near = known.find((other) => typeof word === 'string' && isNear(word.toLowerCase(), other.toLowerCase(), 2));
   return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${show(near)}?`;
 }
 

@@ -30,7 +30,12 @@ export class Escalation {
       this.abortGrace = Math.min(this.abortGrace, grace);
       if (LEVELS.indexOf(level) < ABORT) this.later(deadline, 'abort');
     }
-    this.reach(level);
+    this.levels.next(level);
+  }
+
+  /** Whoever has called for `level`: after the last but one the grace counts. */
+  reached(level: unknown): void {
+    if (level === 'abort') this.later(this.abortGrace, 'abandon');
   }
 
   /** Nothing is timed any more. */
@@ -38,12 +43,7 @@ export class Escalation {
     this.timers.unsubscribe();
   }
 
-  private reach(level: ShutdownLevel): void {
-    if (level === 'abort') this.later(this.abortGrace, 'abandon');
-    this.levels.next(level);
-  }
-
   private later(delay: number, level: ShutdownLevel): void {
-    this.timers.add(after(delay, this.clock).subscribe(() => this.reach(level)));
+    this.timers.add(after(delay, this.clock).subscribe(() => this.levels.next(level)));
   }
 }

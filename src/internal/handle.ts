@@ -29,7 +29,7 @@ import { checkConfig, checkSignal } from './checks.js';
 import { Escalation } from './escalation.js';
 import { intake } from './intake.js';
 import type { Taker } from './intake.js';
-import { DRAIN, LEVELS } from './levels.js';
+import { DRAIN, LEVELS, levelOf } from './levels.js';
 import { Life } from './life.js';
 import { readPoolOptions } from './options.js';
 import type { PoolOptions } from './options.js';
@@ -89,9 +89,16 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     const life = (this.life = new Life(options, results, { queue, settle }));
     const pool = (this.pool = new Pool({ ...options, overflow }, results, life));
     pool.puller = { ask: () => this.feed(), fill: () => this.fill() };
+    const levels$ = merge(reported(options.shutdown), this.escalation.levels).pipe(
+      tap((level) => {
+        this.escalation.reached(level);
+        // An item that has come late, and waits for room while the pool drains.
+        if (!this.pool.accepting && levelOf(level) > DRAIN) this.refuseSenders();
+      }),
+    );
     this.arrivals
       .pipe(
-        takeUntil(pool.shutdownBy(merge(reported(options.shutdown), this.escalation.levels))),
+        takeUntil(pool.shutdownBy(levels$)),
         tap({ complete: () => this.close() }),
         filter((ticket) => pool.admit(ticket.job, ticket)),
         mergeMap((ticket) => pool.hire(ticket.job), options.workers),
@@ -223,7 +230,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   /** An item that was on its way when its subscription ended: the pool goes on, or drains, or is too far gone. */
   private admitLate(ticket: Ticket<J, R>): void {
     if (this.pool.accepting) this.wait(ticket);
-    else if (this.pool.busy > 0 && this.pool.level <= DRAIN && !this.pool.hasRoom()) this.waitInLine(ticket);
+    else if (this.pool.stillRuns && !this.pool.hasRoom()) this.waitInLine(ticket);
     else this.pool.admitLate(ticket.job, ticket);
   }
 
@@ -248,7 +255,6 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
 
   private admitSenders(): void {
     const { pool, senders } = this;
-    if (pool.level > DRAIN) this.refuseSenders();
     while (senders.length > 0 && pool.hasRoom()) {
       const ticket = leave(senders);
       pool.enqueue(ticket.job, ticket);
@@ -289,7 +295,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       this.keep(ticket);
       ticket.onRevoked(reason);
     }
-    for (const ticket of queued) pool.withdraw(ticket, reason);
+    pool.withdraw(queued, reason);
     for (const ticket of tickets) ticket.worker?.abort(reason);
     this.fill();
   }

@@ -17,7 +17,7 @@ export function listenersOf<J, R>(hooks: unknown = []): Listeners<J, R> {
   const all: readonly unknown[] = Array.isArray(hooks) ? hooks : [hooks];
   for (const [i, hook] of all.entries()) {
     const name = Array.isArray(hooks) ? `hooks[${i}]` : 'hooks';
-    if (!isObject(hook)) wrong(name, 'an object', hook);
+    if (!isObject(hook) || typeof hook === 'function') return wrong(name, 'an object', hook);
     for (const event of EVENTS) {
       const listener = hook[event];
       // What others put on Object.prototype is not a hook.

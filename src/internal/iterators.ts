@@ -46,8 +46,9 @@ export function isAsyncIterable<T>(value: Iterable<T> | AsyncIterable<T>): value
 }
 
 export function asyncIteratorOf<T>(iterable: AsyncIterable<T>): AsyncIterator<T> {
-  if (typeof (iterable as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === 'function')
-    return iterable[Symbol.asyncIterator]();
+  const { getReader } = iterable as Partial<ReadableStream<T>>;
+  if (typeof getReader !== 'function') return iterable[Symbol.asyncIterator]();
+  // A ReadableStream's own iterator cannot be told to stop while a read is pending; its reader can.
   const reader = (iterable as unknown as ReadableStream<T>).getReader();
   const end = (): IteratorResult<T> => {
     reader.releaseLock();

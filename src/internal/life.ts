@@ -91,11 +91,14 @@ export class Life<J, R> {
     return ticket;
   }
 
-  /** Its owner has taken `ticket` out of the queue. */
-  withdrawn(ticket: Ticket<J, R>, reason: unknown): void {
-    this.accounts.aborted++;
-    const queuedFor = this.since(ticket.arrivedAt);
-    this.tell({ status: 'aborted', reason, settled: true, job: ticket.job, attempts: 0, queuedFor, ranFor: 0 }, ticket);
+  /** Their owner has taken `tickets` out of the queue. */
+  withdrawn(tickets: readonly Ticket<J, R>[], reason: unknown): void {
+    this.accounts.aborted += tickets.length;
+    for (const ticket of tickets) {
+      const { job } = ticket;
+      const queuedFor = this.since(ticket.arrivedAt);
+      this.tell({ status: 'aborted', reason, settled: true, job, attempts: 0, queuedFor, ranFor: 0 }, ticket);
+    }
   }
 
   /** The queue has just given the job up to `worker`. */

@@ -148,13 +148,18 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     this.waiting.refuseAll(tickets, reason);
   }
 
-  /** Its owner has taken `ticket` out of the queue. */
-  withdraw(ticket: Ticket<J, R>, reason: unknown): void {
-    this.waiting.withdraw(ticket, reason);
+  /** Their owner has taken `tickets` out of the queue. */
+  withdraw(tickets: readonly Ticket<J, R>[], reason: unknown): void {
+    this.waiting.withdraw(tickets, reason);
+  }
+
+  /** A job that came now would be run, though the intake may have ended. */
+  get stillRuns(): boolean {
+    return this.workers.size > 0 && this.level <= DRAIN && !this.closed;
   }
 
   admitLate(job: J, ticket?: Ticket<J, R>): void {
-    if (this.workers.size > 0 && this.level <= DRAIN && !this.closed) {
+    if (this.stillRuns) {
       this.enqueue(job, ticket);
       this.resting.pop()?.proceed();
     } else this.refuse(job, 'closed', ticket);

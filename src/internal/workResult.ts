@@ -4,7 +4,7 @@
 import { from, Observable } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import { isObject } from './checks.js';
-import { fromAsyncIterable } from './iterators.js';
+import { fromAsyncIterable, isAsyncIterable } from './iterators.js';
 
 type Then<T> = PromiseLike<T>['then'];
 
@@ -36,7 +36,7 @@ export function streamOf<T>(result: ObservableInput<T>): Observable<T> {
     isObject(result) &&
     !isFunction(result[observableSymbol]) &&
     !isArrayLike(result) &&
-    isFunction(result[Symbol.asyncIterator])
+    isAsyncIterable(result as unknown as AsyncIterable<T>)
   ) {
     return fromAsyncIterable(result as unknown as AsyncIterable<T>);
   }
