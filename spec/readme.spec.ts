@@ -3,7 +3,12 @@ import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Observable } from 'rxjs';
 import ts from 'typescript';
+import { BufferOverflowError, workerPool } from '../src/index.js';
+import type { Overflow } from '../src/index.js';
+import { OVERFLOWS } from '../src/internal/boundedRing.js';
+import { marbles } from './support/marbles.js';
 
 const root = join(__dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -39,6 +44,19 @@ function run(code: string, lines: number): Promise<string[]> {
 describe('README', () => {
   it('has blocks', () => {
     expect(blocks.length).to.be.greaterThan(3);
+  });
+
+  it('shows in marbles who is lost', () => {
+    const source = /^ {4}source +(\S+) +1 worker, buffer: 1, jobs of 5 frames$/m.exec(readme)![1]!;
+    const rows = [...readme.matchAll(/^ {4}(\S+) +output +(\S+)/gm)].filter(([, policy]) => policy !== 'on');
+    expect(rows.map(([, policy]) => policy)).to.deep.equal(OVERFLOWS);
+    for (const [, policy, output] of rows) {
+      marbles(({ hot, cold, expectObservable }) => {
+        const work = (job: string): Observable<string> => cold('-----(j|)', { j: job });
+        const results = hot(source).pipe(workerPool(work, { workers: 1, buffer: 1, overflow: policy as Overflow }));
+        expectObservable(results).toBe(output!, undefined, new BufferOverflowError(1, 'c'));
+      });
+    }
   });
 
   it('compiles', () => {
