@@ -866,6 +866,22 @@ describe('BackgroundJobs', () => {
       });
     }
 
+    it('reports an overflow also where whoever hears of the refusal ends the pool', async () => {
+      const never = new BackgroundJobs((_: string) => NEVER, {
+        workers: 1,
+        buffer: 0,
+        hooks: {
+          settled: (outcome) => {
+            if (outcome.status === 'dropped') void never.shutdown('abort');
+          },
+        },
+      });
+      never.listenTo(of('a', 'b'));
+      await never.ended;
+      await turn();
+      expect(takeReported().map(String)).to.deep.equal([String(new BufferOverflowError(0, 'b'))]);
+    });
+
     it('stops a synchronous source at its first overflow', async () => {
       const pushed: number[] = [];
       const jobs = new BackgroundJobs(() => NEVER, { workers: 2, buffer: 3 });

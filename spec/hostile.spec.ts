@@ -1113,4 +1113,14 @@ describe('hostile observers', () => {
       expect(takeReported()).to.eql([e, e, e, e]);
     });
   }
+
+  each('an Observable whose own subscribe() throws: its job fails', (form) => {
+    class Broken extends Observable<string> {
+      override subscribe(): never {
+        throw e;
+      }
+    }
+    const e = new Error('subscribe');
+    expect(new Trial(form, { a: () => new Broken() }).offer('a').fates).to.eql(['a failed Error: subscribe']);
+  });
 });

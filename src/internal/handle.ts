@@ -39,6 +39,7 @@ import { reportError } from './reportError.js';
 import { Revocations } from './revocations.js';
 import { Ticket, TicketLine } from './ticket.js';
 import { Sent, Submitted } from './promisedTickets.js';
+import type { Revocable } from './promisedTickets.js';
 
 /** {@link BackgroundJobs}: promises and senders around a pool. What is queued, run and ended is the pool's business. */
 export class Handle<J, R> implements BackgroundJobs<J, R> {
@@ -52,7 +53,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   private readonly queue = new TicketLine<J, R>();
   /** Who waits for room, first come first served. */
   private readonly senders = new TicketLine<J, R>();
-  private readonly revocations = new Revocations<Ticket<J, R>>((tickets, reason) => this.revoke(tickets, reason));
+  private readonly revocations = new Revocations<Revocable<J, R>>((tickets, reason) => this.revoke(tickets, reason));
   /** The iterables that are listened to: each is asked when a worker looks for its next job. */
   private readonly pulled = new Set<Taker<J>>();
   private readonly arrivals = new Subject<Ticket<J, R>>();
@@ -272,7 +273,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   // ---- A caller's signal
 
   /** Gives `ticket` up when `signal` is aborted. Is it already? */
-  private isRevoked(ticket: Ticket<J, R>, signal: AbortSignal | undefined): boolean {
+  private isRevoked(ticket: Revocable<J, R>, signal: AbortSignal | undefined): boolean {
     if (signal === undefined) return false;
     ticket.signal = signal;
     if (signal.aborted) ticket.onRevoked(signal.reason);
@@ -282,11 +283,11 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
 
   /** The signal means nothing to `ticket` any more. */
   private keep(ticket: Ticket<J, R>): void {
-    if (ticket.signal !== undefined) this.revocations.delete(ticket, ticket.signal);
+    if (ticket.signal !== undefined) this.revocations.delete(ticket as Revocable<J, R>, ticket.signal);
   }
 
   /** All that wait leave before one that runs is aborted: its worker's next job must not be one of them. */
-  private revoke(tickets: readonly Ticket<J, R>[], reason: unknown): void {
+  private revoke(tickets: readonly Revocable<J, R>[], reason: unknown): void {
     const { pool, queue, senders } = this;
     const sending = tickets.filter(({ line }) => line === senders);
     const queued = tickets.filter(({ line }) => line === queue);

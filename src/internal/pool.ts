@@ -161,6 +161,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   admitLate(job: J, ticket?: Ticket<J, R>): void {
     if (this.stillRuns) {
       this.enqueue(job, ticket);
+      /* c8 ignore next -- a worker rests here only while a loss is told, when an item would have to come in the same call */
       this.resting.pop()?.proceed();
     } else this.refuse(job, 'closed', ticket);
   }

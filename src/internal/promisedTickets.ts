@@ -3,6 +3,9 @@ import type { JobDropped, JobOutcome } from '../types.js';
 import { Promised } from './promised.js';
 import { Ticket } from './ticket.js';
 
+/** Its owner may give it up. */
+export type Revocable<J, R> = Sent<J, R> | Submitted<J, R>;
+
 /** A sent job: its promise is about the place. */
 export class Sent<J, R> extends Ticket<J, R> {
   readonly place: Promised<void> = new Promised();
@@ -11,7 +14,8 @@ export class Sent<J, R> extends Ticket<J, R> {
     this.place.resolve();
   }
 
-  override onRevoked(reason: unknown): void {
+  /** It was given up before it had a place. */
+  onRevoked(reason: unknown): void {
     this.place.giveUp(reason);
   }
 
@@ -26,7 +30,8 @@ export class Sent<J, R> extends Ticket<J, R> {
 export class Submitted<J, R> extends Ticket<J, R> {
   readonly result: Promised<R> = new Promised();
 
-  override onRevoked(reason: unknown): void {
+  /** It was given up before it had a place. */
+  onRevoked(reason: unknown): void {
     this.result.giveUp(reason);
   }
 

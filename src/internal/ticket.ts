@@ -26,9 +26,6 @@ export class Ticket<J, R> {
   /** It was given a place. */
   onAccepted(): void {}
 
-  /** It was given up before it had a place. */
-  onRevoked(_reason: unknown): void {}
-
   /** It has ended. Has anybody heard who asked for it? */
   onSettled(_outcome: JobOutcome<J, R>, _errorOf: (drop: JobDropped<J>) => Error): boolean {
     return false;
