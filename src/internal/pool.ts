@@ -43,7 +43,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   private readonly queue: Waiting<J, R>;
   private readonly workers = new Set<Worker<J, R>>();
   private readonly resting: Worker<J, R>[] = [];
-  private readonly turns: Turns;
+  readonly turns: Turns;
   /** Workers that live or are about to be hired. */
   private hired = 0;
   /** The numbers of those that have retired. */

@@ -34,6 +34,8 @@ function nextTurn(callback: () => void): void {
 export class Turns {
   private readonly budget: number;
   private readonly scheduler: SchedulerLike;
+  /** The budget is spent: every start waits. */
+  due = false;
   private counting = false;
   private since = 0;
   private waiting: (() => void)[] = [];
@@ -46,7 +48,8 @@ export class Turns {
 
   /** Has the loop not turned for too long? Asked now and then: the clock costs as much as a job. */
   areDue(): boolean {
-    if (this.counting) return performance.now() - this.since > this.budget;
+    if (this.due) return true;
+    if (this.counting) return (this.due = performance.now() - this.since > this.budget);
     if (this.budget === Infinity || this.isVirtual()) return false;
     this.counting = true;
     this.since = performance.now();
@@ -61,7 +64,7 @@ export class Turns {
 
   /** The loop has turned, or nothing is left to wait for. */
   resume(): void {
-    this.counting = false;
+    this.counting = this.due = false;
     for (const callback of this.waiting.splice(0)) callback();
   }
 

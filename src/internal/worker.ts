@@ -120,7 +120,8 @@ export class Worker<J, R> implements Observer<R> {
 
   private proceedInTurn(): void {
     const { pool } = this;
-    if (++pool.promises % STRIDE !== 0 || !pool.mustWait(this)) this.proceed();
+    const isAsked = pool.turns.due || ++pool.promises % STRIDE === 0;
+    if (!isAsked || !pool.mustWait(this)) this.proceed();
   }
 
   private settleRejected(error: unknown): void {
