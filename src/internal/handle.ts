@@ -298,7 +298,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     }
     pool.withdraw(queued, reason);
     for (const ticket of tickets) ticket.worker?.abort(reason);
-    this.fill();
+    pool.puller?.fill();
   }
 
   // ---- Outcomes
