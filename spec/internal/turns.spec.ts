@@ -1,6 +1,7 @@
 // A turn of the event loop on hosts that have less than Node: the module is loaded afresh without what they lack.
 import { expect } from 'chai';
-import { asyncScheduler } from 'rxjs';
+import { asyncScheduler, lastValueFrom, range } from 'rxjs';
+import { workerPool } from '../../src/index.js';
 import type { Turns } from '../../src/internal/turns.js';
 
 type Module = { Turns: typeof Turns };
@@ -43,4 +44,24 @@ describe('Turns', () => {
       await new Promise<void>((resolve) => turns.wait(resolve));
     });
   }
+
+  it('holds all of a thousand workers back, not one in thirty-two of them', async () => {
+    let turns = 0;
+    let ended = false;
+    const count = (): void => {
+      if (ended) return;
+      turns++;
+      setImmediate(count);
+    };
+    setImmediate(count);
+    const busy = async (job: number): Promise<number> => {
+      const start = performance.now();
+      while (performance.now() - start < 0.02);
+      return job;
+    };
+    await lastValueFrom(range(0, 30_000).pipe(workerPool(busy, { workers: 1000, buffer: Infinity })));
+    ended = true;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(turns).to.be.greaterThan(2);
+  });
 });
