@@ -47,7 +47,9 @@ export class Handover<T> implements AsyncIterator<T, undefined> {
     this.started = true;
     this.returned = true;
     this.stop.next();
-    this.finish({});
+    // An error that waited is let go of too.
+    this.end = {};
+    this.answer();
     return Promise.resolve({ done: true, value: undefined });
   }
 
