@@ -9,8 +9,8 @@ import { createReadStream } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { count, lastValueFrom, share, startWith, take, tap, throttleTime } from 'rxjs';
-import { fromSignals, gracefulShutdown, pullFrom, workerPoolSettled } from '../src/index.js';
+import { count, lastValueFrom, share, take } from 'rxjs';
+import { fromSignals, gracefulShutdown, PoolMonitor, pullFrom, workerPoolSettled } from '../src/index.js';
 import type { JobContext, JobOutcome } from '../src/index.js';
 
 interface Hashed {
@@ -39,7 +39,8 @@ async function hashFile(path: string, { signal }: JobContext): Promise<Hashed> {
 }
 
 async function hashAll(root: string): Promise<void> {
-  const counts = { completed: 0, failed: 0, dropped: 0, aborted: 0 };
+  const { isTTY } = process.stderr;
+  const monitor = new PoolMonitor({ interval: isTTY ? 100 : 1000 });
   const firstFailures: string[] = [];
   const combined = Buffer.alloc(32);
   let bytes = 0;
@@ -47,8 +48,7 @@ async function hashAll(root: string): Promise<void> {
   let stopping = '';
 
   const add = (outcome: JobOutcome<string, Hashed>): void => {
-    counts[outcome.status]++;
-    if (outcome.status === 'failed' && counts.failed <= 10) firstFailures.push(String(outcome.error));
+    if (outcome.status === 'failed' && firstFailures.length < 10) firstFailures.push(String(outcome.error));
     if (outcome.status !== 'completed') return;
     bytes += outcome.value.bytes;
     // Files end in any order, so it must not matter: the lines that sha256sum prints, hashed again and combined by xor.
@@ -59,13 +59,13 @@ async function hashAll(root: string): Promise<void> {
 
   // cli-progress would by itself listen for signals too. A bar must know how long it is: the folder is walked twice.
   const bar = new SingleBar({ format: '{bar} {progress} of {total}', gracefulExit: false });
-  const { isTTY } = process.stderr;
   if (isTTY) bar.start(await lastValueFrom(pullFrom(filesUnder(root)).pipe(count())), 0, { progress: '' });
 
   const showProgress = (): void => {
     peakHeap = Math.max(peakHeap, process.memoryUsage().heapUsed);
-    const progress = `${stopping}${megabytes(bytes)}, ${counts.completed} files`;
-    if (isTTY) bar.update(counts.completed, { progress });
+    const { completed, running } = monitor.stats;
+    const progress = `${stopping}${megabytes(bytes)}, ${completed} files, ${running} open`;
+    if (isTTY) bar.update(completed, { progress });
     else console.log(progress);
   };
 
@@ -75,17 +75,15 @@ async function hashAll(root: string): Promise<void> {
     showProgress();
   });
 
+  const progress = monitor.stats$.subscribe(showProgress);
   await pullFrom(filesUnder(root))
-    .pipe(
-      workerPoolSettled(hashFile, { workers: 8, buffer: 8, shutdown: shutdown$ }),
-      tap(add),
-      startWith(undefined),
-      throttleTime(isTTY ? 100 : 1000),
-    )
-    .forEach(showProgress);
+    .pipe(workerPoolSettled(hashFile, { workers: 8, buffer: 8, shutdown: shutdown$, hooks: monitor }))
+    .forEach(add);
+  progress.unsubscribe();
   showProgress();
   bar.stop();
 
+  const counts = monitor.stats;
   console.log(`files      ${counts.completed}${stopping && ' until it was stopped'}`);
   console.log(`failed     ${counts.failed}`);
   for (const failure of firstFailures) console.log(`  ${failure}`);

@@ -116,7 +116,7 @@ describe('demo 04, hash files', () => {
     for (let i = 1; i < links; i++) linkSync(join(folder, '0'), join(folder, String(i)));
 
     const demo = startDemo('04-hash-files', folder);
-    await demo.waitForLine(/ [1-9]\d* files$/);
+    await demo.waitForLine(/ [1-9]\d* files, /);
     demo.signal('SIGINT');
     expect(await demo.exit).to.deep.equal(cleanExit);
     expect(demo.lines.some((line) => line.startsWith('finishing what is open: '))).to.be.true;
@@ -129,7 +129,7 @@ describe('demo 04, hash files', () => {
 
   it('aborts a file that has no end at the second SIGINT', async () => {
     const demo = startDemo('04-hash-files', '/dev/zero');
-    await demo.waitForLine(/ 0 files$/);
+    await demo.waitForLine(/ 1 open$/);
     demo.signal('SIGINT');
     await demo.waitForLine(/^finishing/);
     demo.signal('SIGINT');
