@@ -1,46 +1,42 @@
 import type { DropReason } from './types.js';
 
-/** Named on the instance, not by a static block, so that a bundler can leave out the errors that are not used. */
-abstract class PoolError extends Error {
-  constructor(name: string, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    // Not enumerable, as a built-in error's name is not.
-    Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
-    // V8 has written the stack's first line already, with the name of Error.
-    (Error as { captureStackTrace?: (error: Error, above: unknown) => void }).captureStackTrace?.(this, new.target);
-  }
-}
+// A name is a getter, so that a bundler can leave out the errors that are not used, and minify the others' class names.
 
 /**
  * A job arrived at a full buffer whose policy is `'error'`. It carries the refused job back.
  *
  * Recognise it by `name`: the CommonJS and the ES module copies of this package have different classes.
  */
-export class BufferOverflowError<J = unknown> extends PoolError {
-  declare readonly name: 'BufferOverflowError';
+export class BufferOverflowError<J = unknown> extends Error {
   readonly capacity: number;
   readonly job: J;
 
   constructor(capacity: number, job: J) {
     super(
-      'BufferOverflowError',
-      `buffer is full (capacity ${capacity}): choose an overflow policy, or let the pool pull: pullFrom(iterable).pipe(…)`,
+      `buffer is full (capacity ${capacity}): choose an overflow policy, or let the pool pull with pullFrom(iterable)`,
     );
     this.capacity = capacity;
     this.job = job;
   }
+
+  override get name(): 'BufferOverflowError' {
+    return 'BufferOverflowError';
+  }
 }
 
 /** A submitted or sent job was dropped: it did not run, and will not. It carries the job back. */
-export class JobDroppedError<J = unknown> extends PoolError {
-  declare readonly name: 'JobDroppedError';
+export class JobDroppedError<J = unknown> extends Error {
   readonly reason: DropReason;
   readonly job: J;
 
   constructor(reason: DropReason, job: J) {
-    super('JobDroppedError', `job was dropped (${reason}): ${WHY[reason]}`);
+    super(`job was dropped (${reason}): ${WHY[reason]}`);
     this.reason = reason;
     this.job = job;
+  }
+
+  override get name(): 'JobDroppedError' {
+    return 'JobDroppedError';
   }
 }
 
@@ -54,12 +50,15 @@ const WHY: Readonly<Record<DropReason, string>> = {
 };
 
 /** The reason with which a running job's signal fires when its pool is aborted or its results are unsubscribed. */
-export class JobAbortedError<J = unknown> extends PoolError {
-  declare readonly name: 'JobAbortedError';
+export class JobAbortedError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(job: J, options?: { cause?: unknown }) {
-    super('JobAbortedError', 'job was aborted: its pool no longer waits for it', options);
+    super('job was aborted: its pool no longer waits for it', options);
     this.job = job;
+  }
+
+  override get name(): 'JobAbortedError' {
+    return 'JobAbortedError';
   }
 }
