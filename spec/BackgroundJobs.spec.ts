@@ -1009,14 +1009,14 @@ describe('BackgroundJobs', () => {
       expect(source.returned).to.equal(1);
     });
 
-    it('keeps an item whose place went to another while it was on its way, and nothing is lost', async () => {
+    it('lets an item wait whose place went to another while it was on its way', async () => {
       const held = new Held<string>();
       const source = new Pulled<string>();
       const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
       jobs.listenTo(source);
       jobs.offer('a');
       await source.give('b');
-      expect(nonZero(jobs.stats)).to.eql({ offered: 1, accepted: 1, running: 1 });
+      expect(nonZero(jobs.stats)).to.eql({ offered: 2, accepted: 1, waiting: 1, running: 1 });
       held.complete('a');
       expect(held.called).to.eql(['a', 'b']);
       await jobs.shutdown('abort');
@@ -1032,7 +1032,7 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown();
     });
 
-    it('gives an item that was kept its turn among those who wait when it is unsubscribed', async () => {
+    it('leaves an item that waits its turn when it is unsubscribed', async () => {
       const held = new Held<string>();
       const source = new Pulled<string>();
       const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
@@ -1042,8 +1042,8 @@ describe('BackgroundJobs', () => {
       void jobs.send('s');
       listening.unsubscribe();
       expect(nonZero(jobs.stats)).to.eql({ offered: 3, accepted: 1, waiting: 2, running: 1 });
-      for (const job of ['a', 's', 'kept']) held.complete(job);
-      expect(held.called).to.eql(['a', 's', 'kept']);
+      for (const job of ['a', 'kept', 's']) held.complete(job);
+      expect(held.called).to.eql(['a', 'kept', 's']);
       await jobs.shutdown();
     });
 
@@ -1137,6 +1137,66 @@ describe('BackgroundJobs', () => {
         expect(held.called).to.eql(runs ? ['a', 'late'] : ['a']);
       });
     }
+
+    for (const level of LEVELS) {
+      const runs = level === 'drain';
+      it(`${runs ? 'runs' : 'refuses'} an item that waits its turn when '${level}' comes, and refuses the sender behind it`, async () => {
+        const held = new Held<string>();
+        const source = new Pulled<string>();
+        const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 0 });
+        const outcomes = outcomesOf(jobs);
+        jobs.listenTo(source);
+        jobs.offer('a');
+        await source.give('item');
+        const sent = jobs.send('s').catch((error: Error) => error.message);
+        expect(jobs.stats).to.include({ accepted: 1, waiting: 2 });
+        const ended = jobs.shutdown(level);
+        expect(jobs.stats).to.include({ waiting: runs ? 1 : 0, refused: runs ? 1 : 2 });
+        if (level !== 'abandon') held.complete('a');
+        await turn();
+        if (runs) held.complete('item');
+        const { stats } = await ended;
+        expect(stats).to.include({ offered: 3, waiting: 0, accepted: runs ? 2 : 1, refused: runs ? 1 : 2 });
+        expect(await sent).to.contain('closed');
+        expect(outcomes.filter((outcome) => outcome.startsWith('item'))).to.eql([
+          `item ${runs ? 'completed' : 'closed'}`,
+        ]);
+      });
+    }
+
+    it('runs an item that waits its turn in a pool that drains when a job in front of it is given up', async () => {
+      const held = new Held<string>();
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
+      jobs.listenTo(source);
+      jobs.offer('a');
+      const controller = new AbortController();
+      void jobs.submit('b', { signal: controller.signal }).catch(() => undefined);
+      await source.give('item');
+      expect(jobs.stats).to.include({ queued: 1, waiting: 1 });
+      const ended = jobs.shutdown('drain');
+      controller.abort();
+      expect(jobs.stats).to.include({ queued: 1, waiting: 0, aborted: 1 });
+      held.complete('a');
+      await turn();
+      held.complete('item');
+      expect((await ended).stats).to.include({ offered: 3, accepted: 3, completed: 2, aborted: 1 });
+    });
+
+    it('refuses an item that waits its turn when a pool that drains is told to discard', async () => {
+      const held = new Held<string>();
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 0 });
+      const outcomes = outcomesOf(jobs);
+      jobs.listenTo(source);
+      jobs.offer('a');
+      await source.give('item');
+      void jobs.shutdown('drain');
+      const ended = jobs.shutdown('discard');
+      expect(outcomes).to.eql(['item closed']);
+      held.complete('a');
+      expect((await ended).stats).to.include({ offered: 2, accepted: 1, refused: 1, completed: 1 });
+    });
 
     for (const source of [null, undefined, 1, 'abc', {}, () => of(1)] as unknown[]) {
       it(`refuses ${typeof source === 'string' ? 'a string' : typeof source === 'function' ? 'a function' : JSON.stringify(source)}`, async () => {
@@ -1758,7 +1818,7 @@ describe('BackgroundJobs', () => {
       [{ deadline: '5' }, TypeError, "but is '5'"],
       [{ deadline: null }, TypeError, 'but is null'],
       [{ deadline: 5n }, TypeError, 'but is 5n'],
-      [{ deadline: [5] }, TypeError, 'but is an array of 1'],
+      [{ deadline: [5] }, TypeError, 'but is an array'],
       [{ deadline: new Date(5) }, TypeError, 'but is an object'],
       [{}, TypeError, 'deadline must be'],
       [{ deadline: 1, abortGrace: -1 }, RangeError, 'abortGrace must be'],

@@ -655,7 +655,7 @@ describe('boundedBuffer', () => {
       ['a capacity of NaN', { ...right, capacity: NaN }, RangeError, 'capacity must be'],
       ['no demand', { capacity: 1 }, TypeError, 'demand must be an object, but is undefined'],
       ['a demand that is no Observable', { ...right, demand: [1] }, TypeError, 'demand.subscribe must be a function'],
-      ['an unknown policy', { ...right, overflow: 'drop-odlest' }, TypeError, "did you mean 'drop-oldest'?"],
+      ['an unknown policy', { ...right, overflow: 'drop-odlest' }, TypeError, "'clear', but is 'drop-odlest'"],
       ['an onDrop that is no function', { ...right, onDrop: {} }, TypeError, 'onDrop must be a function'],
       ['an unknown option', { ...right, buffer: 1 }, TypeError, "boundedBuffer has no option 'buffer'"],
     ];

@@ -95,7 +95,7 @@ describe('fromSignals', () => {
         ['', "''"],
         [15, '15'],
         [undefined, 'undefined'],
-        [['SIGTERM'], 'an array of 1'],
+        [['SIGTERM'], 'an array'],
       ] as const) {
         // @ts-expect-error none of them is a name
         expect(() => fromSignals('SIGTERM', name), shown).to.throw(TypeError, `${shown} is not the name of a signal`);

@@ -375,7 +375,7 @@ describe('gracefulShutdown', () => {
         [null, 'null', TypeError],
         [5n, '5n', TypeError],
         [true, 'true', TypeError],
-        [[], 'an array of 0', TypeError],
+        [[], 'an array', TypeError],
         [{ valueOf: () => 5 }, 'an object', TypeError],
       ] as const) {
         it(`refuses ${shown} as ${name}`, () => {

@@ -79,7 +79,7 @@ const noNumbers: readonly (readonly [value: unknown, shown: string])[] = [
   [null, 'null'],
   [5n, '5n'],
   [true, 'true'],
-  [[], 'an array of 0'],
+  [[], 'an array'],
   [{ valueOf: () => 5 }, 'an object'],
   [Object.create(null), 'an object'],
   [Symbol('five'), 'Symbol(five)'],
@@ -111,8 +111,8 @@ const table: Record<string, Row> = {
       [null, 'null'],
       [5, '5'],
       [true, 'true'],
-      [[], 'an array of 0'],
-      [['clear'], 'an array of 1'],
+      [[], 'an array'],
+      [['clear'], 'an array'],
       ['', "''"],
       ['drop-latest', "'drop-latest'"],
       ['toString', "'toString'"],
@@ -151,9 +151,9 @@ const table: Record<string, Row> = {
       ['settled', "'settled'"],
       [{ settled: 5 }, '5', 'hooks.settled'],
       [{ released: null }, 'null', 'hooks.released'],
-      [[undefined], 'undefined', 'hooks[0]'],
-      [[{}, { accepted: 'log' }], "'log'", 'hooks[1].accepted'],
-      [[[{ accepted: 'log' }], null], 'null', 'hooks[1]'],
+      [[undefined], 'undefined'],
+      [[{}, { accepted: 'log' }], "'log'", 'hooks.accepted'],
+      [[{}, null], 'null'],
     ],
     right: [{}, [], [{}], { settled: undefined }, new PoolMonitor(), [new PoolMonitor(), {}], undefined],
   },
@@ -387,10 +387,8 @@ describe('options', () => {
       expect(thrown.message).to.match(/^pullThrough has no option 'overflow': /);
     });
 
-    it('as a policy are refused with the one that was meant, or with all that there are', () => {
+    it('as a policy are refused with all that there are', () => {
       const said = (overflow: string): string => errorOf(() => make('workerPool', { ...base, overflow })).message;
-      expect(said('drop-oldst')).to.contain("did you mean 'drop-oldest'?");
-      expect(said('Clear')).to.contain("did you mean 'clear'?");
       for (const policy of table['overflow']!.right.slice(0, -1)) {
         expect(said('drop-latest')).to.contain(`'${String(policy)}'`);
       }
@@ -406,27 +404,23 @@ describe('options', () => {
       rateLimit: { limit: 1, interval: 1000 },
       ordered: true,
     };
-    const refusal = (form: string, config: object, what: string): void => {
+    const refusal = (form: string, config: object): string => {
       const thrown = errorOf(() => make(form, { ...base, ...config }));
       expect(thrown, form).to.be.an.instanceOf(TypeError);
-      expect(thrown.message).to.match(new RegExp(`^${what} is not there yet: [^\\n]+$`));
+      return thrown.message;
     };
 
     for (const [option, value] of Object.entries(planned)) {
       it(`are refused in a sentence: ${option}`, () => {
         for (const form of names) {
-          refusal(form, { [option]: value }, `the option '${option}'`);
+          expect(refusal(form, { [option]: value })).to.equal(`${form} has no option '${option}': it is not there yet`);
           expect(trial(form, { ...base, [option]: undefined }), form).to.eql(trial(form));
         }
       });
     }
 
     it('are refused in a sentence: an Observable as workers', () => {
-      for (const form of names) refusal(form, { workers: of(1) }, 'an Observable as workers');
-    });
-
-    it('are refused in a sentence: the policy drop-lowest', () => {
-      for (const form of withOverflow) refusal(form, { overflow: 'drop-lowest' }, "the overflow policy 'drop-lowest'");
+      for (const form of names) expect(refusal(form, { workers: of(1) })).to.contain('an Observable is not there yet');
     });
   });
 });

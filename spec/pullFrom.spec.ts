@@ -486,8 +486,7 @@ describe('pullFrom', () => {
           .subscribe(subscriber);
       }).subscribe();
       jobs.complete(0);
-      // The fifth was asked for before the fourth was started.
-      expect(returnsAtNext).to.eql([0, 0, 0, 0, 0]);
+      expect(returnsAtNext).to.eql([0, 0, 0, 0]);
       expect(numbers.returns).to.equal(1);
     });
 
@@ -751,7 +750,9 @@ describe('pullFrom', () => {
             if (garbage === unreadable) expect(results.end()).to.equal(error);
             else {
               expect(results.end()).to.be.instanceOf(TypeError);
-              expect((results.end() as Error).message).to.contain(`returned ${what}`);
+              expect((results.end() as Error).message).to.contain(
+                `what next() returns must be an object, but is ${what}`,
+              );
             }
             expect([jobs.started, nexts, returns]).to.eql(first ? [[], 1, 0] : [[0], 2, 0]);
           }
@@ -1000,16 +1001,16 @@ describe('pullFrom', () => {
     ];
     for (const [shown, value] of none) {
       it(`is refused: ${shown}`, () => {
-        const rest = `takes its jobs from an Observable, an iterable or an async iterable, but got ${shown}`;
-        expect(() => pullFrom(value as Iterable<number>)).to.throw(TypeError, `pullFrom ${rest}`);
+        const rest = `source must be an Observable, an iterable or an async iterable, but is ${shown}`;
+        expect(() => pullFrom(value as Iterable<number>)).to.throw(TypeError, `pullFrom's ${rest}`);
         const results = collect(workerPool((n) => of(n), { workers: 1, buffer: 0 })(value as Iterable<number>));
         expect(results.end()).to.be.instanceOf(TypeError);
-        expect((results.end() as Error).message).to.equal(`a pool ${rest}`);
+        expect((results.end() as Error).message).to.equal(`a pool's ${rest}`);
       });
     }
 
     it('is refused: an Observable, which a pool takes as it is', () => {
-      expect(() => pullFrom(EMPTY as unknown as Iterable<number>)).to.throw(TypeError, 'pullFrom takes');
+      expect(() => pullFrom(EMPTY as unknown as Iterable<number>)).to.throw(TypeError, "pullFrom's source must be");
     });
   });
 

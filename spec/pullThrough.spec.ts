@@ -491,8 +491,8 @@ describe('pullThrough', () => {
     }
 
     it('is refused at once: a source that is not iterable', () => {
-      expect(() => pullThrough('abc' as never, () => NEVER, right)).to.throw(TypeError, "but got 'abc'");
-      expect(() => pullThrough(undefined as never, () => NEVER, right)).to.throw(TypeError, 'but got undefined');
+      expect(() => pullThrough('abc' as never, () => NEVER, right)).to.throw(TypeError, "but is 'abc'");
+      expect(() => pullThrough(undefined as never, () => NEVER, right)).to.throw(TypeError, 'but is undefined');
     });
 
     it('is refused at once: work that is no function', () => {

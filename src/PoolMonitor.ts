@@ -41,16 +41,16 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
   /** Each job's outcome. Hot and endless. */
   readonly outcomes$: Observable<JobOutcome<J, R>>;
 
-  private readonly changes = new Subject<void>();
-  private readonly outcomes = new Subject<JobOutcome<unknown, unknown>>();
-  private readonly waits = new Durations();
-  private readonly runs = new Durations();
-  private readonly counts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0 };
-  private queued = 0;
-  private delayed = 0;
-  private running = 0;
+  readonly #changes = new Subject<void>();
+  readonly #outcomes = new Subject<JobOutcome<unknown, unknown>>();
+  readonly #waits = new Durations();
+  readonly #runs = new Durations();
+  readonly #counts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0 };
+  #queued = 0;
+  #delayed = 0;
+  #running = 0;
   /** Slots that a start has taken and a release has not given back. */
-  private slots = 0;
+  #slots = 0;
 
   /** @throws TypeError or RangeError that names the option and its value */
   constructor(config: PoolMonitorConfig = {}) {
@@ -60,9 +60,9 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     ]);
     const every = checkDuration('interval', interval);
     const clock = checkScheduler('scheduler', scheduler);
-    this.outcomes$ = this.outcomes as Observable<JobOutcome<unknown, unknown>> as Observable<JobOutcome<J, R>>;
+    this.outcomes$ = this.#outcomes as Observable<JobOutcome<unknown, unknown>> as Observable<JobOutcome<J, R>>;
     this.stats$ = defer(() =>
-      this.changes.pipe(
+      this.#changes.pipe(
         // Not at the change itself, when the pool is in the middle of it.
         throttle(() => after(every, clock), { leading: false, trailing: true }),
         startWith(undefined),
@@ -73,63 +73,66 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
 
   /** The accounts at this moment. */
   get stats(): MonitorStats {
-    const { counts, queued, delayed, running } = this;
+    const counts = this.#counts;
+    const queued = this.#queued;
+    const delayed = this.#delayed;
+    const running = this.#running;
     return {
       offered: counts.accepted + counts.refused,
       ...counts,
       queued,
       delayed,
       running,
-      lingering: this.slots - running,
-      queuedFor: this.waits.summary,
-      ranFor: this.runs.summary,
+      lingering: this.#slots - running,
+      queuedFor: this.#waits.summary,
+      ranFor: this.#runs.summary,
     };
   }
 
   accepted(_job: J): void {
-    this.counts.accepted++;
-    this.queued++;
-    this.changes.next();
+    this.#counts.accepted++;
+    this.#queued++;
+    this.#changes.next();
   }
 
   started(_job: J, context: { readonly attempt: number }): void {
-    if (context.attempt === 1) this.queued--;
-    else this.delayed--;
-    this.running++;
-    this.slots++;
-    this.changes.next();
+    if (context.attempt === 1) this.#queued--;
+    else this.#delayed--;
+    this.#running++;
+    this.#slots++;
+    this.#changes.next();
   }
 
   retrying(_job: J): void {
-    this.running--;
-    this.delayed++;
-    this.changes.next();
+    this.#running--;
+    this.#delayed++;
+    this.#changes.next();
   }
 
   settled(outcome: JobOutcome<J, R>): void {
-    const { counts } = this;
+    const counts = this.#counts;
     const ran = outcome.attempts > 0;
     if (outcome.status !== 'dropped') {
       counts[outcome.status]++;
-      if (ran) this.running--;
-      else this.queued--;
+      if (ran) this.#running--;
+      else this.#queued--;
     } else if (REFUSALS.has(outcome.reason)) counts.refused++;
     else {
       counts.evicted++;
-      if (ran) this.delayed--;
-      else this.queued--;
+      if (ran) this.#delayed--;
+      else this.#queued--;
     }
     if (ran) {
-      this.waits.add(outcome.queuedFor);
-      this.runs.add(outcome.ranFor);
+      this.#waits.add(outcome.queuedFor);
+      this.#runs.add(outcome.ranFor);
     }
-    this.outcomes.next(outcome);
-    this.changes.next();
+    this.#outcomes.next(outcome);
+    this.#changes.next();
   }
 
   released(_job: J): void {
-    this.slots--;
-    this.changes.next();
+    this.#slots--;
+    this.#changes.next();
   }
 }
 

@@ -2,12 +2,15 @@ import { filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
 import { Handover } from './internal/handover.js';
 import { intake } from './internal/intake.js';
+import type { Taker } from './internal/intake.js';
 import { Life } from './internal/life.js';
-import { readPoolOptions } from './internal/options.js';
+import { OPTIONS, readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/pool.js';
 import { Ring } from './internal/ring.js';
 import { pullFrom } from './pullFrom.js';
 import type { LastValueOf, PoolConfig, Work } from './types.js';
+
+const PULLED_OPTIONS = OPTIONS.filter((option) => option !== 'overflow');
 
 /** As a pool's, but for `overflow`: what is pulled has a place. */
 export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
@@ -37,15 +40,23 @@ export function pullThrough<J, O extends ObservableInput<unknown>>(
   work: Work<J, O>,
   config: PullThroughConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
 ): AsyncIterable<ObservedValueOf<O>> {
-  const options = readPoolOptions<J, ObservedValueOf<O>>('pullThrough', work, config, ['overflow']);
+  const options = readPoolOptions<J, ObservedValueOf<O>>('pullThrough', work, config, PULLED_OPTIONS);
   const items = pullFrom(source);
   return {
     [Symbol.asyncIterator]() {
       const untaken = new Ring<ObservedValueOf<O>>();
       let pool!: Pool<J, ObservedValueOf<O>, ObservedValueOf<O>>;
       const results$ = new Observable<ObservedValueOf<O>>((results) => {
-        pool = new Pool(options, results, options.hooks && new Life(options), untaken);
-        intake(items, pool)
+        pool = new Pool(options, results, options.hooks && new Life(options));
+        const taker: Taker<J> = {
+          canStart: () => pool.canStart() && taker.hasRoom(),
+          hasRoom: () => pool.hasRoom(untaken.length),
+          give: (job) => pool.give(job),
+          admitLate: (job) => pool.admitLate(job),
+          pull: undefined,
+        };
+        pool.pull = () => taker.pull?.();
+        intake(items, taker)
           .pipe(
             takeUntil(pool.shutdownBy(options.shutdown)),
             tap({ complete: () => pool.closeIntake() }),
@@ -58,7 +69,7 @@ export function pullThrough<J, O extends ObservableInput<unknown>>(
         results$,
         untaken,
         (result) => untaken.push(result),
-        () => pool.puller?.fill(),
+        () => pool.pull?.(),
       );
     },
   };

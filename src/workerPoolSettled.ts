@@ -37,7 +37,12 @@ export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
   const options = readPoolOptions<J, LastValueOf<O>>('workerPoolSettled', work, config);
   return (source) =>
     new Observable((results) => {
-      const pool = new Pool(options, results, new Life(options, results));
+      let failure: { readonly error: unknown } | undefined;
+      const fail = (error: unknown): void => void (failure ??= { error });
+      const throwFailure = (): void => {
+        if (failure !== undefined) throw failure.error;
+      };
+      const pool = new Pool(options, results, new Life(options, results), fail);
       intake(source, pool)
         .pipe(
           takeUntil(pool.shutdownBy(options.shutdown)),
@@ -45,7 +50,7 @@ export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
           catchError((error: unknown) => (pool.fail(error), EMPTY)),
           tap({ complete: () => pool.closeIntake() }),
           mergeMap((job) => pool.hire(job), options.workers),
-          tap({ complete: () => pool.throwFailure() }),
+          tap({ complete: throwFailure }),
         )
         .subscribe(results);
     });

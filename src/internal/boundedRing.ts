@@ -26,16 +26,16 @@ export function readRingOptions<T>(options: Record<string, unknown>): RingOption
 
 /** A ring with a bound, and a policy for what comes when it is full. */
 export class BoundedRing<T> extends Ring<T> {
-  private readonly options: RingOptions<T>;
+  readonly #options: RingOptions<T>;
 
   constructor(options: RingOptions<T>) {
     super();
-    this.options = options;
+    this.#options = options;
   }
 
   /** @throws BufferOverflowError when it is full and the policy is `'error'` */
   offer(value: T): void {
-    const { capacity, overflow, onDrop } = this.options;
+    const { capacity, overflow, onDrop } = this.#options;
     if (this.length >= capacity) {
       const gone: T[] = [];
       if (overflow === 'drop-oldest' && this.length > 0) gone.push(this.shift());

@@ -1,72 +1,69 @@
 import type { EvictionReason, Overflow, RefusalReason } from '../types.js';
-import type { Life } from './life.js';
+import type { Gone, PoolLife } from './life.js';
 import { Ring } from './ring.js';
-import type { Ticket } from './ticket.js';
 import type { Waiting } from './waiting.js';
 
 /** What waits, and how jobs are lost from it: each loss is told before the results may complete. */
-export class Buffer<J, R> {
-  readonly queue: Waiting<J, R>;
+export class Buffer<T, R> {
+  readonly queue: Waiting<T>;
 
-  private readonly overflow: Overflow;
-  private readonly life: Life<J, R> | undefined;
-  private readonly onTold: () => void;
+  readonly #overflow: Overflow;
+  readonly #life: PoolLife<T, R> | undefined;
+  readonly #onTold: () => void;
   /** Losses that are being told: one may be heard of by somebody who causes the next. */
-  private telling = 0;
+  #telling = 0;
 
   /** @param onTold all who were to hear of a loss have heard */
-  constructor(overflow: Overflow, life: Life<J, R> | undefined, onTold: () => void) {
-    this.overflow = overflow;
-    this.life = life;
-    this.onTold = onTold;
+  constructor(overflow: Overflow, life: PoolLife<T, R> | undefined, onTold: () => void) {
+    this.#overflow = overflow;
+    this.#life = life;
+    this.#onTold = onTold;
     this.queue = life?.queue ?? new Ring();
   }
 
   get isTelling(): boolean {
-    return this.telling > 0;
+    return this.#telling > 0;
   }
 
-  enqueue(job: J, ticket?: Ticket<J, R>): void {
-    this.queue.push(job, ticket);
-    this.life?.accepted(job);
+  enqueue(job: T): void {
+    this.queue.push(job);
+    this.#life?.accepted(job);
   }
 
   /** Makes room for one more, as the policy says. `false`: nothing may go, or can. */
   evict(): boolean {
-    const { overflow, queue } = this;
-    if (queue.length === 0 || overflow === 'error' || overflow === 'drop-incoming') return false;
-    if (overflow === 'clear') this.drop('evicted');
-    else {
-      const victim = overflow === 'drop-oldest' ? queue.shift() : queue.pop();
-      this.tell((life) => life.evicted(victim, 'evicted'));
-    }
+    const overflow = this.#overflow;
+    const { length } = this.queue;
+    if (length === 0 || overflow === 'error' || overflow === 'drop-incoming') return false;
+    this.#lose(overflow === 'clear' ? length : 1, overflow === 'replace-newest' ? 'pop' : 'shift', 'evicted');
     return true;
   }
 
-  /** All that waits loses its place, at once; then it is told, the oldest first. */
+  /** All that waits loses its place. */
   drop(reason: EvictionReason): void {
-    if (this.life === undefined) while (this.queue.length > 0) this.queue.shift();
-    else this.tell((life) => life.evictAll(reason));
+    this.#lose(this.queue.length, 'shift', reason);
   }
 
-  refuse(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): false {
-    this.tell((life) => life.refused(job, reason, ticket));
+  /** At once; then it is told: nobody who hears of one finds the next still waiting. */
+  #lose(count: number, end: 'shift' | 'pop', reason: EvictionReason): void {
+    const { queue } = this;
+    const gone: Gone<T>[] = [];
+    while (count-- > 0) {
+      const job = queue[end]();
+      if (this.#life) gone.push([job, queue.arrivedAt!]);
+    }
+    this.tell((life) => life.evicted(gone, reason));
+  }
+
+  refuse(job: T, reason: RefusalReason): false {
+    this.tell((life) => life.refused(job, reason));
     return false;
   }
 
-  refuseAll(tickets: readonly Ticket<J, R>[], reason: RefusalReason): void {
-    this.tell((life) => life.refusedAll(tickets, reason));
-  }
-
-  /** Their owner has taken `tickets` out of the queue. */
-  withdraw(tickets: readonly Ticket<J, R>[], reason: unknown): void {
-    this.tell((life) => life.withdrawn(tickets, reason));
-  }
-
-  private tell(report: (life: Life<J, R>) => void): void {
-    if (this.life === undefined) return;
-    this.telling++;
-    report(this.life);
-    if (--this.telling === 0) this.onTold();
+  tell(report: (life: PoolLife<T, R>) => void): void {
+    if (!this.#life) return;
+    this.#telling++;
+    report(this.#life);
+    if (--this.#telling === 0) this.#onTold();
   }
 }

@@ -2,44 +2,52 @@
 import { from } from 'rxjs';
 import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
 
-export function checkConfig(of: string, config: unknown, known: readonly string[]): Record<string, unknown> {
-  if (typeof config !== 'object' || config === null) wrong(`${of}'s config`, 'an object', config);
+export function checkConfig(
+  of: string,
+  config: unknown,
+  known: readonly string[],
+  planned: readonly string[] = [],
+): Record<string, unknown> {
+  if (!isObject(config) || isFunction(config)) wrong(`${of}'s config`, 'an object', config);
   // Own properties only, each read once: what others put on Object.prototype is not an option.
-  const options = Object.assign(Object.create(null) as Record<string, unknown>, config);
+  const options: Record<string, unknown> = { __proto__: null, ...config };
   for (const key in options) {
-    if (!known.includes(key)) throw new TypeError(`${of} has no option ${show(key)}: ${suggest(key, known)}`);
+    if (options[key] !== undefined && !known.includes(key))
+      throw new TypeError(
+        `${of} has no option ${show(key)}: ${planned.includes(key) ? 'it is not there yet' : suggest(key, known)}`,
+      );
   }
   return options;
 }
 
 export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') wrong(name, 'a function', value);
+  if (!isFunction(value)) wrong(name, 'a function', value);
 }
 
 /** A count: an integer of at least `least`, or Infinity. */
-export function checkCount(name: string, value: unknown, least: 0 | 1): number {
-  return checkNumber(
-    name,
-    value,
-    `an integer ≥ ${least}, or Infinity`,
-    (n) => n >= least && (n === Infinity || Number.isSafeInteger(n)),
-  );
+export function checkCount(name: string, value: unknown, least: 0 | 1, note = ''): number {
+  return checkNumber(name, value, `an integer ≥ ${least}, or Infinity${note}`, least, Number.isSafeInteger);
 }
 
 /** A duration in milliseconds, of at least 0; Infinity is never. */
 export function checkDuration(name: string, value: unknown): number {
-  return checkNumber(name, value, 'a number of milliseconds ≥ 0, or Infinity', (n) => n >= 0);
+  return checkNumber(name, value, 'a number of milliseconds ≥ 0, or Infinity', 0, () => true);
 }
 
-function checkNumber(name: string, value: unknown, right: string, isRight: (n: number) => boolean): number {
+function checkNumber(
+  name: string,
+  value: unknown,
+  right: string,
+  least: number,
+  isRight: (n: number) => boolean,
+): number {
   if (typeof value !== 'number') wrong(name, right, value);
-  if (!isRight(value)) wrong(name, right, value, RangeError);
+  if (!(value >= least) || !(isRight(value) || value === Infinity)) wrong(name, right, value, RangeError);
   return value;
 }
 
 export function checkOneOf<T extends string>(name: string, value: unknown, all: readonly T[]): T {
-  if (!all.includes(value as T))
-    wrong(name, `one of ${all.map(show).join(', ')}`, value, TypeError, suggest(value, all));
+  if (!all.includes(value as T)) wrong(name, `one of ${all.map(show).join(', ')}`, value);
   return value as T;
 }
 
@@ -76,40 +84,35 @@ export function wrong(
   right: string,
   value: unknown,
   type: new (message: string) => Error = TypeError,
-  hint: string = '',
 ): never {
-  throw new type(`${name} must be ${right}, but is ${show(value)}${hint && `: ${hint}`}`);
+  throw new type(`${name} must be ${right}, but is ${show(value)}`);
 }
 
 export function isObject(value: unknown): value is Record<PropertyKey, unknown> {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return Object(value) === value;
+}
+
+export function isFunction(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === 'function';
 }
 
 /** A value as an error shows it: told apart from its string, and never an error of its own. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (isObject(value)) return typeof value === 'function' ? 'a function' : 'an object';
+  if (Array.isArray(value)) return 'an array';
+  if (isFunction(value)) return 'a function';
+  if (isObject(value)) return 'an object';
   return String(value);
 }
 
-/** The known word that is at most two edits away, or all there are. */
-function suggest(word: unknown, known: readonly string[]): string {
-  const near = known.find((other) => typeof word === 'string' && isNear(word.toLowerCase(), other.toLowerCase(), 2));
+/** The known word that is near, or all there are. */
+function suggest(word: string, known: readonly string[]): string {
+  const near = known.find((other) => strangers(word, other) + strangers(other, word) < 3);
   return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${show(near)}?`;
 }
 
-/** Whether at most so many letters have to be added, left out or replaced. */
-function isNear(a: string, b: string, edits: number): boolean {
-  if (edits < 0) return false;
-  let i = 0;
-  while (i < a.length && a[i] === b[i]) i++;
-  if (i === a.length) return b.length - i <= edits;
-  const [restOfA, restOfB] = [a.slice(i), b.slice(i)];
-  return (
-    isNear(restOfA.slice(1), restOfB.slice(1), edits - 1) ||
-    isNear(restOfA.slice(1), restOfB, edits - 1) ||
-    isNear(restOfA, restOfB.slice(1), edits - 1)
-  );
+/** How many letters of `a` are not in `b`: with those of `b` that are not in `a`, a lower bound of their edit distance. */
+function strangers(a: string, b: string): number {
+  return [...a.toLowerCase()].filter((letter) => !b.toLowerCase().includes(letter)).length;
 }

@@ -20,31 +20,38 @@ export interface DurationSummary {
  * error of a percentile (DDSketch: Masson, Rim and Lee, VLDB 2019).
  */
 export class Durations {
-  private readonly buckets = new Float64Array(BUCKETS);
-  private count = 0;
-  private sum = 0;
-  private max = 0;
+  readonly #buckets = new Float64Array(BUCKETS);
+  #count = 0;
+  #sum = 0;
+  #max = 0;
 
   add(duration: number): void {
-    this.count++;
-    this.sum += duration;
-    if (duration > this.max) this.max = duration;
+    this.#count++;
+    this.#sum += duration;
+    if (duration > this.#max) this.#max = duration;
     const bucket = duration <= LEAST ? 0 : Math.ceil(Math.log(duration / LEAST) / Math.log(GROWTH));
-    this.buckets[Math.min(bucket, BUCKETS - 1)]!++;
+    this.#buckets[Math.min(bucket, BUCKETS - 1)]!++;
   }
 
   get summary(): DurationSummary {
-    const { count, max } = this;
-    return { count, mean: count === 0 ? 0 : this.sum / count, max, p50: this.quantile(0.5), p99: this.quantile(0.99) };
+    const count = this.#count;
+    const max = this.#max;
+    return {
+      count,
+      mean: count === 0 ? 0 : this.#sum / count,
+      max,
+      p50: this.#quantile(0.5),
+      p99: this.#quantile(0.99),
+    };
   }
 
-  private quantile(q: number): number {
-    const rank = Math.ceil(q * this.count);
+  #quantile(q: number): number {
+    const rank = Math.ceil(q * this.#count);
     let seen = 0;
-    for (const [i, n] of this.buckets.entries()) {
+    for (const [i, n] of this.#buckets.entries()) {
       seen += n;
       // The middle of the bucket, in the sense of relative error.
-      if (n > 0 && seen >= rank) return i === 0 ? 0 : Math.min(this.max, (2 * LEAST * GROWTH ** i) / (1 + GROWTH));
+      if (n > 0 && seen >= rank) return i === 0 ? 0 : Math.min(this.#max, (2 * LEAST * GROWTH ** i) / (1 + GROWTH));
     }
     return 0;
   }

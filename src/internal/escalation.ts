@@ -11,39 +11,39 @@ import { ABORT, LEVELS } from './levels.js';
 export class Escalation {
   readonly levels: Subject<ShutdownLevel> = new Subject();
 
-  private readonly timers = new Subscription();
-  private clock: SchedulerLike;
-  private abortGrace = Infinity;
+  readonly #timers = new Subscription();
+  #clock: SchedulerLike;
+  #abortGrace = Infinity;
 
   constructor(scheduler: SchedulerLike) {
-    this.clock = scheduler;
+    this.#clock = scheduler;
   }
 
   shutdown(level: ShutdownLevel, config: DeadlineConfig | undefined): void {
     checkOneOf('level', level, LEVELS);
     if (config !== undefined) {
       const options = checkConfig('shutdown', config, ['deadline', 'abortGrace', 'scheduler']);
-      const { abortGrace = DEFAULT_GRACE, scheduler = this.clock } = options;
+      const { abortGrace = DEFAULT_GRACE, scheduler = this.#clock } = options;
       const deadline = checkDuration('deadline', options['deadline']);
       const grace = checkDuration('abortGrace', abortGrace);
-      this.clock = checkScheduler('scheduler', scheduler);
-      this.abortGrace = Math.min(this.abortGrace, grace);
-      if (LEVELS.indexOf(level) < ABORT) this.later(deadline, 'abort');
+      this.#clock = checkScheduler('scheduler', scheduler);
+      this.#abortGrace = Math.min(this.#abortGrace, grace);
+      if (LEVELS.indexOf(level) < ABORT) this.#later(deadline, 'abort');
     }
     this.levels.next(level);
   }
 
   /** Whoever has called for `level`: after the last but one the grace counts. */
   reached(level: unknown): void {
-    if (level === 'abort') this.later(this.abortGrace, 'abandon');
+    if (level === 'abort') this.#later(this.#abortGrace, 'abandon');
   }
 
   /** Nothing is timed any more. */
   end(): void {
-    this.timers.unsubscribe();
+    this.#timers.unsubscribe();
   }
 
-  private later(delay: number, level: ShutdownLevel): void {
-    this.timers.add(after(delay, this.clock).subscribe(() => this.levels.next(level)));
+  #later(delay: number, level: ShutdownLevel): void {
+    this.#timers.add(after(delay, this.#clock).subscribe(() => this.levels.next(level)));
   }
 }

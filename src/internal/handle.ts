@@ -30,93 +30,96 @@ import { Escalation } from './escalation.js';
 import { intake } from './intake.js';
 import type { Taker } from './intake.js';
 import { DRAIN, LEVELS, levelOf } from './levels.js';
-import { Life } from './life.js';
 import { readPoolOptions } from './options.js';
 import type { PoolOptions } from './options.js';
 import { Pool } from './pool.js';
 import { Promised } from './promised.js';
 import { reportError } from './reportError.js';
 import { Revocations } from './revocations.js';
-import { Ticket, TicketLine } from './ticket.js';
-import { Sent, Submitted } from './promisedTickets.js';
-import type { Revocable } from './promisedTickets.js';
+import { Sent, Submitted, Ticket, TicketLine } from './ticket.js';
+import type { Revocable } from './ticket.js';
+import { TicketedLife } from './ticketedLife.js';
 
 /** {@link BackgroundJobs}: promises and senders around a pool. What is queued, run and ended is the pool's business. */
 export class Handle<J, R> implements BackgroundJobs<J, R> {
   readonly outcomes$: Observable<JobOutcome<J, R>>;
   readonly ended: Promise<ShutdownReport<J>>;
 
-  private readonly options: PoolOptions<J, R>;
-  private life!: Life<J, R>;
-  private pool!: Pool<J, R, JobOutcome<J, R>>;
+  readonly #options: PoolOptions<J, R>;
+  #life!: TicketedLife<J, R>;
+  #pool!: Pool<Ticket<J, R>, R, JobOutcome<J, R>>;
   /** What waits in the buffer. */
-  private readonly queue = new TicketLine<J, R>();
+  readonly #queue = new TicketLine<J, R>();
   /** Who waits for room, first come first served. */
-  private readonly senders = new TicketLine<J, R>();
-  private readonly revocations = new Revocations<Revocable<J, R>>((tickets, reason) => this.revoke(tickets, reason));
+  readonly #senders = new TicketLine<J, R>();
+  readonly #revocations = new Revocations<Revocable<J, R>>((tickets, reason) => this.#revoke(tickets, reason));
   /** The iterables that are listened to: each is asked when a worker looks for its next job. */
-  private readonly pulled = new Set<Taker<J>>();
-  private readonly arrivals = new Subject<Ticket<J, R>>();
-  private readonly outcomes = new Subject<JobOutcome<J, R>>();
-  private readonly closing = new Subject<void>();
-  private readonly escalation: Escalation;
-  private idlers: (() => void)[] = [];
-  private readonly dropped: JobDropped<J>[] = [];
-  private readonly abandoned: J[] = [];
+  readonly #pulled = new Set<Taker<J>>();
+  readonly #arrivals = new Subject<Ticket<J, R>>();
+  readonly #outcomes = new Subject<JobOutcome<J, R>>();
+  readonly #closing = new Subject<void>();
+  readonly #escalation: Escalation;
+  #idlers: (() => void)[] = [];
+  readonly #dropped: JobDropped<J>[] = [];
+  readonly #abandoned: J[] = [];
 
   constructor(work: (job: J, context: JobContext) => ObservableInput<R>, config: PoolConfig<J, R>) {
     const ended = new Promised<ShutdownReport<J>>();
-    this.options = readPoolOptions<J, R>('BackgroundJobs', work, config);
-    this.escalation = new Escalation(this.options.scheduler);
+    this.#options = readPoolOptions<J, R>('BackgroundJobs', work, config);
+    this.#escalation = new Escalation(this.#options.scheduler);
     this.ended = ended.promise;
-    this.outcomes$ = this.outcomes.asObservable();
-    new Observable<JobOutcome<J, R>>((results) => this.open(results)).subscribe({
-      next: (outcome) => this.told(outcome),
+    this.outcomes$ = this.#outcomes.asObservable();
+    new Observable<JobOutcome<J, R>>((results) => this.#open(results)).subscribe({
+      next: (outcome) => this.#told(outcome),
       complete: () => {
-        this.escalation.end();
-        this.outcomes.complete();
-        this.wakeIdlers();
-        const { dropped, abandoned, stats } = this;
-        ended.resolve({ level: LEVELS[this.pool.level]!, stats, dropped, abandoned });
+        this.#escalation.end();
+        this.#outcomes.complete();
+        this.#wakeIdlers();
+        const { stats } = this;
+        const dropped = this.#dropped;
+        const abandoned = this.#abandoned;
+        ended.resolve({ level: LEVELS[this.#pool.level]!, stats, dropped, abandoned });
       },
     });
   }
 
-  private open(results: Subscriber<JobOutcome<J, R>>): void {
-    const { options, queue } = this;
+  #open(results: Subscriber<JobOutcome<J, R>>): void {
+    const options = this.#options;
     // Who offers a job hears of an overflow, and the pool goes on.
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
-    const settle = (outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void => this.settle(outcome, ticket);
-    const life = (this.life = new Life(options, results, { queue, settle }));
-    const pool = (this.pool = new Pool({ ...options, overflow }, results, life));
-    pool.puller = { ask: () => this.feed(), fill: () => this.fill() };
-    const levels$ = merge(reported(options.shutdown), this.escalation.levels).pipe(
+    const work = (ticket: Ticket<J, R>, context: JobContext): ObservableInput<R> => options.work(ticket.job, context);
+    this.#life = new TicketedLife(options, results, this.#queue, (outcome, ticket) => this.#settle(outcome, ticket));
+    const pool = (this.#pool = new Pool({ ...options, overflow, work }, results, this.#life));
+    pool.pull = () => this.#fill();
+    const levels$ = merge(reported(options.shutdown), this.#escalation.levels).pipe(
       tap((level) => {
-        this.escalation.reached(level);
+        this.#escalation.reached(level);
         // An item that has come late, and waits for room while the pool drains.
-        if (!this.pool.accepting && levelOf(level) > DRAIN) this.refuseSenders();
+        if (!this.#pool.accepting && levelOf(level) > DRAIN) this.#refuseWaiting(() => true);
       }),
     );
-    this.arrivals
+    this.#arrivals
       .pipe(
         takeUntil(pool.shutdownBy(levels$)),
-        tap({ complete: () => this.close() }),
-        filter((ticket) => pool.admit(ticket.job, ticket)),
-        mergeMap((ticket) => pool.hire(ticket.job), options.workers),
+        tap({ complete: () => this.#close() }),
+        filter((ticket) => pool.admit(ticket)),
+        mergeMap((ticket) => pool.hire(ticket), options.workers),
       )
       .subscribe(results);
   }
 
   /** The intake has ended. */
-  private close(): void {
-    this.pool.closeIntake();
-    this.refuseSenders();
-    this.closing.next();
+  #close(): void {
+    const pool = this.#pool;
+    pool.closeIntake();
+    // An item that was pulled is no sender's: it runs for as long as anything does.
+    this.#refuseWaiting((ticket) => ticket instanceof Sent || ticket instanceof Submitted || !pool.stillRuns);
+    this.#closing.next();
   }
 
   get stats(): PoolStats {
-    const { accepted, refused, completed, failed, evicted, aborted, running } = this.life.accounts;
-    const waiting = this.senders.length;
+    const { accepted, refused, completed, failed, evicted, aborted, running } = this.#life.accounts;
+    const waiting = this.#senders.length;
     return {
       offered: accepted + refused + waiting,
       accepted,
@@ -126,243 +129,225 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       failed,
       evicted,
       aborted,
-      queued: this.queue.length,
+      queued: this.#queue.length,
       delayed: 0,
       running,
       lingering: 0,
-      workers: this.options.workers,
+      workers: this.#options.workers,
     };
   }
 
   // ---- Ways in
 
   offer(job: J): boolean {
-    const ticket = this.ticketFor(job);
-    this.arrive(ticket);
+    const ticket = this.#ticketFor(job);
+    this.#arrive(ticket);
     return ticket.refusal === undefined;
   }
 
   send(job: J, config: SendConfig = {}): Promise<void> {
     const { signal } = checkConfig('send', config, ['signal']);
-    const ticket = new Sent<J, R>(job, this.now());
-    if (!this.isRevoked(ticket, checkSignal('send', signal))) this.wait(ticket);
+    const ticket = new Sent<J, R>(job, this.#now());
+    if (!this.#isRevoked(ticket, checkSignal('send', signal))) this.#wait(ticket);
     return ticket.place.promise;
   }
 
   submit(job: J, config?: SubmitConfig): Promise<R> {
-    const ticket = new Submitted<J, R>(job, this.now());
-    if (config === undefined) this.arrive(ticket);
+    const ticket = new Submitted<J, R>(job, this.#now());
+    if (config === undefined) this.#arrive(ticket);
     else {
       const { signal, wait } = checkConfig('submit', config, ['signal', 'wait']);
-      if (this.isRevoked(ticket, checkSignal('submit', signal))) return ticket.result.promise;
-      if (wait === true) this.wait(ticket);
-      else this.arrive(ticket);
+      if (this.#isRevoked(ticket, checkSignal('submit', signal))) return ticket.result.promise;
+      if (wait === true) this.#wait(ticket);
+      else this.#arrive(ticket);
     }
     return ticket.result.promise;
   }
 
   listenTo(source: JobSource<J>): Subscription {
-    const { pool } = this;
+    const pool = this.#pool;
     const taker: Taker<J> = {
       canStart: () => pool.canStart(),
-      hasRoom: () => pool.hasRoom() && this.senders.length === 0,
-      hasWaiting: () => pool.hasWaiting(),
-      hasIdle: () => pool.hasIdle(),
-      enqueue: (job) => {
-        if (taker.hasRoom()) pool.enqueue(job, this.ticketFor(job));
-        else this.waitInLine(this.ticketFor(job));
-      },
-      admitLate: (job) => this.admitLate(this.ticketFor(job)),
-      puller: undefined,
+      hasRoom: () => pool.hasRoom() && this.#senders.length === 0,
+      give: () => false,
+      admitLate: (job) => this.#admitLate(this.#ticketFor(job)),
+      pull: undefined,
     };
     const jobs = intake(source, taker);
     if (!pool.accepting) return Subscription.EMPTY;
-    this.pulled.add(taker);
+    this.#pulled.add(taker);
     return jobs
       .pipe(
-        takeUntil(this.closing),
+        takeUntil(this.#closing),
         tap((job) => {
-          const ticket = this.ticketFor(job);
+          const ticket = this.#ticketFor(job);
           // What was pulled is never lost.
-          if (taker.puller !== undefined) return this.wait(ticket);
-          this.arrive(ticket);
-          if (ticket.refusal !== 'full' || this.options.overflow !== 'error') return;
+          if (taker.pull !== undefined) return this.#wait(ticket);
+          this.#arrive(ticket);
+          if (ticket.refusal !== 'full' || this.#options.overflow !== 'error') return;
           // Where the intake has ended meanwhile there is no subscription left that could fail.
-          if (pool.accepting) throw this.overflowOf(job);
-          reportError(this.overflowOf(job));
+          if (pool.accepting) throw this.#overflowOf(job);
+          reportError(this.#overflowOf(job));
         }),
-        finalize(() => this.pulled.delete(taker)),
+        finalize(() => this.#pulled.delete(taker)),
       )
       .subscribe({ error: reportError });
   }
 
-  private ticketFor(job: J): Ticket<J, R> {
-    return new Ticket(job, this.now());
+  #ticketFor(job: J): Ticket<J, R> {
+    return new Ticket(job, this.#now());
   }
 
-  private now(): number {
-    return this.options.scheduler.now();
+  #now(): number {
+    return this.#options.scheduler.now();
   }
 
   /** Now or never, and never before one who waits. */
-  private arrive(ticket: Ticket<J, R>): void {
-    if (!this.pool.accepting) this.pool.refuse(ticket.job, 'closed', ticket);
-    else if (this.senders.length > 0) this.pool.refuse(ticket.job, 'full', ticket);
-    else this.arrivals.next(ticket);
+  #arrive(ticket: Ticket<J, R>): void {
+    if (!this.#pool.accepting) this.#pool.waiting.refuse(ticket, 'closed');
+    else if (this.#senders.length > 0) this.#pool.waiting.refuse(ticket, 'full');
+    else if (!this.#pool.give(ticket)) this.#arrivals.next(ticket);
   }
 
   /** Now, or when its turn has come. */
-  private wait(ticket: Ticket<J, R>): void {
-    if (this.pool.accepting && (this.senders.length > 0 || !this.pool.hasRoom())) return this.waitInLine(ticket);
-    this.arrive(ticket);
-    if (ticket.refusal === undefined) this.place(ticket);
+  #wait(ticket: Ticket<J, R>): void {
+    if (this.#pool.accepting && (this.#senders.length > 0 || !this.#pool.hasRoom()))
+      return void this.#senders.push(ticket);
+    this.#arrive(ticket);
+    if (ticket.refusal === undefined) this.#place(ticket);
   }
 
   /** A sender has got what it waited for. */
-  private place(ticket: Ticket<J, R>): void {
-    if (ticket instanceof Sent) this.keep(ticket);
+  #place(ticket: Ticket<J, R>): void {
+    if (ticket instanceof Sent) this.#keep(ticket);
     ticket.onAccepted();
   }
 
-  private waitInLine(ticket: Ticket<J, R>): void {
-    this.senders.push(ticket.job, ticket);
-  }
-
   /** An item that was on its way when its subscription ended: the pool goes on, or drains, or is too far gone. */
-  private admitLate(ticket: Ticket<J, R>): void {
-    if (this.pool.accepting) this.wait(ticket);
-    else if (this.pool.stillRuns && !this.pool.hasRoom()) this.waitInLine(ticket);
-    else this.pool.admitLate(ticket.job, ticket);
+  #admitLate(ticket: Ticket<J, R>): void {
+    if (this.#pool.accepting) this.#wait(ticket);
+    else if (this.#pool.stillRuns && !this.#pool.hasRoom()) this.#senders.push(ticket);
+    else this.#pool.admitLate(ticket);
   }
 
-  /** A worker looks for its next job: first those who wait, then one of the iterables, which goes to the end of its line. */
-  private feed(): void {
-    const { pulled, queue } = this;
-    this.admitSenders();
-    for (const taker of pulled) {
-      const before = queue.length;
-      taker.puller?.ask();
-      if (queue.length === before) continue;
-      if (pulled.delete(taker)) pulled.add(taker);
-      break;
-    }
-  }
-
-  /** There is room that there was not before. */
-  private fill(): void {
-    this.admitSenders();
-    for (const taker of this.pulled) taker.puller?.fill();
-  }
-
-  private admitSenders(): void {
-    const { pool, senders } = this;
+  /** There may be room: first for those who wait, then for the iterables. One that has given goes to the end of their line. */
+  #fill(): void {
+    const pulled = this.#pulled;
+    const senders = this.#senders;
+    const pool = this.#pool;
+    const life = this.#life;
     while (senders.length > 0 && pool.hasRoom()) {
-      const ticket = leave(senders);
-      pool.enqueue(ticket.job, ticket);
-      this.place(ticket);
+      const ticket = senders.shift();
+      if (pool.accepting) this.#arrivals.next(ticket);
+      else pool.admitLate(ticket);
+      this.#place(ticket);
+    }
+    for (const taker of [...pulled]) {
+      const { accepted } = life.accounts;
+      taker.pull?.();
+      if (life.accounts.accepted > accepted && pulled.delete(taker)) pulled.add(taker);
     }
   }
 
-  private refuseSenders(): void {
-    // All at once, so that whoever hears of one does not find the next still waiting.
+  #refuseWaiting(isRefused: (ticket: Ticket<J, R>) => boolean): void {
+    const senders = this.#senders;
     const refused: Ticket<J, R>[] = [];
-    while (this.senders.length > 0) refused.push(leave(this.senders));
-    this.pool.refuseAll(refused, 'closed');
+    for (let { length } = senders; length > 0; length--) {
+      const ticket = senders.shift();
+      if (isRefused(ticket)) refused.push(ticket);
+      else senders.push(ticket);
+    }
+    // All have left, so that whoever hears of one does not find the next still waiting.
+    this.#pool.waiting.tell(() => this.#life.refusedAll(refused, 'closed'));
   }
 
   // ---- A caller's signal
 
   /** Gives `ticket` up when `signal` is aborted. Is it already? */
-  private isRevoked(ticket: Revocable<J, R>, signal: AbortSignal | undefined): boolean {
+  #isRevoked(ticket: Revocable<J, R>, signal: AbortSignal | undefined): boolean {
     if (signal === undefined) return false;
     ticket.signal = signal;
     if (signal.aborted) ticket.onRevoked(signal.reason);
-    else this.revocations.add(ticket, signal);
+    else this.#revocations.add(ticket, signal);
     return signal.aborted;
   }
 
   /** The signal means nothing to `ticket` any more. */
-  private keep(ticket: Ticket<J, R>): void {
-    if (ticket.signal !== undefined) this.revocations.delete(ticket as Revocable<J, R>, ticket.signal);
+  #keep(ticket: Ticket<J, R>): void {
+    if (ticket.signal !== undefined) this.#revocations.delete(ticket as Revocable<J, R>, ticket.signal);
   }
 
   /** All that wait leave before one that runs is aborted: its worker's next job must not be one of them. */
-  private revoke(tickets: readonly Revocable<J, R>[], reason: unknown): void {
-    const { pool, queue, senders } = this;
+  #revoke(tickets: readonly Revocable<J, R>[], reason: unknown): void {
+    const pool = this.#pool;
+    const queue = this.#queue;
+    const senders = this.#senders;
     const sending = tickets.filter(({ line }) => line === senders);
     const queued = tickets.filter(({ line }) => line === queue);
     for (const ticket of [...sending, ...queued]) ticket.line!.remove(ticket);
     for (const ticket of sending) {
-      this.keep(ticket);
+      this.#keep(ticket);
       ticket.onRevoked(reason);
     }
-    pool.withdraw(queued, reason);
+    pool.waiting.tell(() => this.#life.withdrawn(queued, reason));
     for (const ticket of tickets) ticket.worker?.abort(reason);
-    pool.puller?.fill();
+    this.#fill();
   }
 
   // ---- Outcomes
 
-  private settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void {
-    this.keep(ticket);
-    const heard = ticket.onSettled(outcome, this.errorOf);
+  #settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void {
+    this.#keep(ticket);
+    const heard = ticket.onSettled(outcome, this.#errorOf);
     if (heard || outcome.status !== 'failed') return;
     // A failure that nobody hears of is reported; a drop never is.
-    const watched = this.outcomes.observed || (this.options.hooks?.settled.length ?? 0) > 0;
+    const watched = this.#outcomes.observed || (this.#options.hooks?.settled.length ?? 0) > 0;
     if (!watched) reportError(outcome.error);
   }
 
-  private readonly errorOf = ({ job, reason }: JobDropped<J>): Error => {
-    if (reason === 'full' && this.options.overflow === 'error') return this.overflowOf(job);
+  readonly #errorOf = ({ job, reason }: JobDropped<J>): Error => {
+    if (reason === 'full' && this.#options.overflow === 'error') return this.#overflowOf(job);
     return new JobDroppedError(reason, job);
   };
 
-  private overflowOf(job: J): BufferOverflowError<J> {
-    return new BufferOverflowError(this.options.buffer, job);
+  #overflowOf(job: J): BufferOverflowError<J> {
+    return new BufferOverflowError(this.#options.buffer, job);
   }
 
-  private told(outcome: JobOutcome<J, R>): void {
-    if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.dropped.push(outcome);
-    if (outcome.status === 'aborted' && !outcome.settled) this.abandoned.push(outcome.job);
-    this.outcomes.next(outcome);
-    this.wakeIdlersLater();
+  #told(outcome: JobOutcome<J, R>): void {
+    if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.#dropped.push(outcome);
+    if (outcome.status === 'aborted' && !outcome.settled) this.#abandoned.push(outcome.job);
+    this.#outcomes.next(outcome);
+    this.#wakeIdlersLater();
   }
 
   // ---- The end
 
   idle(): Promise<void> {
     return new Promise((resolve) => {
-      this.idlers.push(resolve);
-      this.wakeIdlersLater();
+      this.#idlers.push(resolve);
+      this.#wakeIdlersLater();
     });
   }
 
   /** After this call, in which a worker may find another job. */
-  private wakeIdlersLater(): void {
-    if (this.idlers.length > 0) queueMicrotask(() => this.wakeIdlers());
+  #wakeIdlersLater(): void {
+    if (this.#idlers.length > 0) queueMicrotask(() => this.#wakeIdlers());
   }
 
-  private wakeIdlers(): void {
-    if (this.pool.busy > 0 || this.queue.length > 0) return;
-    for (const wake of this.idlers.splice(0)) wake();
+  #wakeIdlers(): void {
+    if (this.#pool.busy > 0 || this.#queue.length > 0) return;
+    for (const wake of this.#idlers.splice(0)) wake();
   }
 
   shutdown(level: ShutdownLevel = 'drain', config?: DeadlineConfig): Promise<ShutdownReport<J>> {
-    this.escalation.shutdown(level, config);
+    this.#escalation.shutdown(level, config);
     return this.ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
   }
-}
-
-/** Removes the first ticket of `line`. */
-function leave<J, R>(line: TicketLine<J, R>): Ticket<J, R> {
-  line.shift();
-  const ticket = line.ticket!;
-  line.ticket = undefined;
-  return ticket;
 }
 
 /** A notifier that fails can end nothing any more: that is reported, and the pool goes on. */

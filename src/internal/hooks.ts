@@ -1,8 +1,6 @@
 import type { JobHooks } from '../types.js';
-import { checkFunction, isObject, wrong } from './checks.js';
+import { checkFunction, isFunction, isObject, wrong } from './checks.js';
 import { reportError } from './reportError.js';
-
-const EVENTS = ['accepted', 'started', 'retrying', 'settled', 'released'] as const satisfies (keyof JobHooks)[];
 
 /** Who listens to what. */
 export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: Required<JobHooks<J, R>>[E][] };
@@ -12,17 +10,15 @@ export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: 
  *
  * @throws TypeError when one is no object, or a member that is a hook's is no function
  */
-export function listenersOf<J, R>(hooks: unknown = []): Listeners<J, R> {
+export function listenersOf<J, R>(hooks: unknown): Listeners<J, R> {
   const listeners: Listeners<J, R> = { accepted: [], started: [], retrying: [], settled: [], released: [] };
-  const all: readonly unknown[] = Array.isArray(hooks) ? hooks : [hooks];
-  for (const [i, hook] of all.entries()) {
-    const name = Array.isArray(hooks) ? `hooks[${i}]` : 'hooks';
-    if (!isObject(hook) || typeof hook === 'function') return wrong(name, 'an object', hook);
-    for (const event of EVENTS) {
+  for (const hook of [hooks].flat()) {
+    if (!isObject(hook) || isFunction(hook)) return wrong('hooks', 'an object', hook);
+    for (const event of Object.keys(listeners) as (keyof JobHooks)[]) {
       const listener = hook[event];
       // What others put on Object.prototype is not a hook.
       if (listener === undefined || listener === (Object.prototype as Record<string, unknown>)[event]) continue;
-      checkFunction(`${name}.${event}`, listener);
+      checkFunction(`hooks.${event}`, listener);
       listeners[event].push(guarded(hook, listener as (...args: never[]) => unknown));
     }
   }

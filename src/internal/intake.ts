@@ -1,31 +1,20 @@
 import { from, isObservable, Observable } from 'rxjs';
 import type { JobSource } from '../types.js';
-import { isObject, show } from './checks.js';
-import { asyncIteratorOf, fromAsyncIterable, isAsyncIterable, isIterable, letGo } from './iterators.js';
+import { isFunction, isObject, wrong } from './checks.js';
+import { reportError } from './reportError.js';
 
-/** A pool, as its intake sees it. */
+/** Whoever runs the items of an iterable, as its intake sees it. */
 export interface Taker<J> {
-  /** Would a job that came now start at once? */
+  /** Would an item that came now start at once? Or else one of an iterator that answers at once is not taken yet. */
   canStart(): boolean;
-  /** Is there a place for one more job, to run or to wait? */
+  /** Is there a place for one more, to run or to wait? */
   hasRoom(): boolean;
-  /** Does a job wait that a worker could take? */
-  hasWaiting(): boolean;
-  /** Does a worker rest for which no job waits? Asked when one waits for the worker that has asked for it. */
-  hasIdle(): boolean;
-  /** Puts a job where the worker that asks for its next one finds it. */
-  enqueue(job: J): void;
-  /** Takes in a job that was on its way when the intake ended, if the pool still runs jobs. */
+  /** Gives an item to a worker that is looking for a job, if there is any. */
+  give(job: J): boolean;
+  /** Takes in an item that was on its way when the intake ended, if what it has is still run. */
   admitLate(job: J): void;
-  /** Whom to tell of a demand. */
-  puller: Puller | undefined;
-}
-
-export interface Puller {
-  /** A worker looks for its next job: puts one where it finds it. */
-  ask(): void;
-  /** Jobs may start, or wait, that could not before. */
-  fill(): void;
+  /** Whom to tell when jobs may start, or wait, that could not before. */
+  pull: (() => void) | undefined;
 }
 
 type AnyIterable<J> = Iterable<J> | AsyncIterable<J>;
@@ -35,113 +24,76 @@ const iterables = new WeakMap<object, AnyIterable<unknown>>();
 /** An Observable of the items and, for {@link intake}, the iterable itself. */
 export function pulledFrom<J>(iterable: AnyIterable<J>): Observable<J> {
   checkIterable('pullFrom', iterable);
-  const source = isAsyncIterable(iterable) ? fromAsyncIterable(iterable) : from(iterable);
+  const source = isAsyncIterable(iterable) ? pulled(iterable) : from(iterable);
   iterables.set(source, iterable);
   return source;
 }
 
-/** The jobs of `source`: an Observable's as they come, an iterable's as the pool can use them. */
-export function intake<J>(source: JobSource<J>, pool: Taker<J>): Observable<J> {
-  const isPushed = isObservable(source);
-  if (isPushed && !iterables.has(source)) return source;
-  const iterable = isPushed ? (iterables.get(source) as AnyIterable<J>) : source;
+/** The jobs of `source`: an Observable's as they come, an iterable's as they can be used. */
+export function intake<J>(source: JobSource<J>, taker: Taker<J>): Observable<J> {
+  const iterable = (iterables.get(source) as AnyIterable<J> | undefined) ?? source;
+  if (isObservable(iterable)) return iterable;
   checkIterable('a pool', iterable);
-  return isAsyncIterable(iterable) ? pullAsync(iterable, pool) : pullSync(iterable, pool);
+  return pulled(iterable, taker);
 }
 
 function checkIterable(by: string, value: unknown): void {
-  if (typeof value !== 'string' && (isIterable(value) || isAsyncIterable(value as AsyncIterable<unknown>))) return;
-  throw new TypeError(
-    `${by} takes its jobs from an Observable, an iterable or an async iterable, but got ${show(value)}`,
-  );
+  const isIterable = isObject(value) && (isFunction(value[Symbol.iterator]) || isAsyncIterable(value));
+  if (!isIterable) wrong(`${by}'s source`, 'an Observable, an iterable or an async iterable', value);
 }
 
-/** One item for each worker that is free, and none ahead. */
-function pullSync<J>(iterable: Iterable<J>, pool: Taker<J>): Observable<J> {
+/** Also a ReadableStream where the host has not made it async iterable yet. */
+export function isAsyncIterable<T>(value: object): value is AsyncIterable<T> {
+  const candidate = value as Partial<AsyncIterable<T> & ReadableStream<T>>;
+  return isFunction(candidate[Symbol.asyncIterator]) || isFunction(candidate.getReader);
+}
+
+/**
+ * One item after the other for as long as `taker` can use them: none ahead of a start where the iterator answers at once, and
+ * as far as there is room where it takes its time. Without one it is `from(iterable)`, but `return()` is called as soon as it
+ * is unsubscribed, and not after the next item, which may never come.
+ */
+export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observable<J> {
   return new Observable((jobs) => {
-    const iterator = iterable[Symbol.iterator]();
+    const isAsync = isAsyncIterable<J>(iterable);
+    const iterator = isAsync ? asyncIteratorOf(iterable) : iterable[Symbol.iterator]();
+    /** An item has been asked for. */
     let pulling = false;
     let ended = false;
 
-    /** Takes the next item. Was there one? */
-    const pull = (take: (job: J) => void): boolean => {
-      if (pulling || ended || jobs.closed) return false;
-      let item: IteratorResult<J>;
-      pulling = true;
-      try {
-        item = checkItem(iterator.next());
-        ended = Boolean(item.done);
-      } catch (error) {
-        ended = true;
-        jobs.error(error);
-        return false;
-      } finally {
-        pulling = false;
-      }
-      if (ended) jobs.complete();
-      else if (jobs.closed) {
-        // It was ended from inside `next()`, when a generator could not be told yet.
-        void letGo(iterator);
-        pool.admitLate(item.value as J);
-      } else take(item.value as J);
-      return !ended && !jobs.closed;
-    };
-    const start = (): boolean => pull((job) => jobs.next(job));
-
-    jobs.add(() => {
-      pool.puller = undefined;
-      if (!ended && !pulling) void letGo(iterator);
-    });
-    pool.puller = {
-      ask() {
-        if (pool.hasWaiting() || !pool.hasRoom() || !pull((job) => pool.enqueue(job))) return;
-        // Those that came to ask while the iterator was busy rest now.
-        while (pool.hasIdle() && start());
-      },
-      fill() {
-        while (pool.canStart() && start());
-      },
-    };
-    pool.puller.fill();
-  });
-}
-
-/** One item at a time, for as long as the pool has a place for it: an async iterator takes time to answer. */
-function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J> {
-  return new Observable((jobs) => {
-    const iterator = asyncIteratorOf(iterable);
-    /** An item has been asked for, or is being handed over. */
-    let pulling = false;
-    let ended = false;
-    /** An item that came when its place had gone to somebody else. */
-    let held: { readonly job: J } | undefined;
-
-    const ask = (): void => {
-      if (pulling || ended || jobs.closed || !pool.hasRoom()) return;
-      pulling = true;
-      if (held !== undefined) return handOver(held.job);
-      try {
-        Promise.resolve(iterator.next()).then(arrive).catch(fail);
-      } catch (error) {
-        fail(error);
+    const isUsable = (): boolean => !taker || (isAsync ? taker.hasRoom() : taker.canStart());
+    const pull = (): void => {
+      while (!pulling && !ended && !jobs.closed && isUsable()) {
+        pulling = true;
+        try {
+          const item = iterator.next();
+          if (isAsync) Promise.resolve(item).then(arrive, fail);
+          else arrive(item as IteratorResult<J>);
+        } catch (error) {
+          fail(error);
+        }
       }
     };
     const arrive = (item: IteratorResult<J>): void => {
-      if (checkItem(item).done) {
-        ended = true;
-        jobs.complete();
-      } else if (jobs.closed) pool.admitLate(item.value as J);
-      else if (pool.hasRoom()) handOver(item.value as J);
-      else {
-        held = { job: item.value as J };
-        pulling = false;
+      let job: J;
+      try {
+        // As `for … of` does.
+        if (!isObject(item)) wrong('what next() returns', 'an object', item);
+        ended = Boolean(item.done);
+        job = item.value as J;
+      } catch (error) {
+        return fail(error);
       }
-    };
-    const handOver = (job: J): void => {
-      held = undefined;
-      jobs.next(job);
+      pulling = isAsync;
+      if (ended) jobs.complete();
+      else if (jobs.closed) {
+        // A generator could not be told while it was busy.
+        if (!isAsync) void letGo(iterator);
+        taker?.admitLate(job);
+      } else if (!taker?.give(job)) jobs.next(job);
+      if (!isAsync) return;
       pulling = false;
-      ask();
+      pull();
     };
     const fail = (error: unknown): void => {
       ended = true;
@@ -149,17 +101,26 @@ function pullAsync<J>(iterable: AsyncIterable<J>, pool: Taker<J>): Observable<J>
     };
 
     jobs.add(() => {
-      pool.puller = undefined;
-      if (held !== undefined) pool.admitLate(held.job);
-      if (!ended) void letGo(iterator);
+      if (!ended && (isAsync || !pulling)) void letGo(iterator);
     });
-    pool.puller = { ask, fill: ask };
-    ask();
+    if (taker) taker.pull = pull;
+    pull();
   });
 }
 
-/** As `for … of` does. */
-function checkItem<J>(item: IteratorResult<J>): IteratorResult<J> {
-  if (!isObject(item)) throw new TypeError(`an iterator's next() returned ${show(item)}, which is not an object`);
-  return item;
+/** A ReadableStream's own iterator cannot be told to stop while a read is pending; its reader can. */
+function asyncIteratorOf<T>(iterable: AsyncIterable<T>): AsyncIterator<T> {
+  const stream = iterable as Partial<ReadableStream<T>>;
+  if (!isFunction(stream.getReader)) return iterable[Symbol.asyncIterator]();
+  const reader = stream.getReader();
+  return { next: () => reader.read() as Promise<IteratorResult<T>>, return: () => reader.cancel() as Promise<never> };
+}
+
+/** Tells an iterator that nobody will ask again. Nothing waits for it: a pending `next()` may never settle. */
+async function letGo(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch (error) {
+    reportError(error);
+  }
 }

@@ -1,14 +1,12 @@
-import { from, Observable, takeWhile } from 'rxjs';
-import type { ObservableInput, Subscriber } from 'rxjs';
+import { Observable, takeWhile } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { BufferOverflowError } from '../errors.js';
-import type { JobContext, Overflow, RefusalReason } from '../types.js';
-import type { Puller, Taker } from './intake.js';
+import type { Taker } from './intake.js';
 import { Buffer } from './buffer.js';
 import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './levels.js';
-import type { Life } from './life.js';
-import type { PoolOptions } from './options.js';
+import type { PoolLife } from './life.js';
+import type { CoreOptions } from './options.js';
 import { Turns } from './turns.js';
-import type { Ticket } from './ticket.js';
 import type { Waiting } from './waiting.js';
 import { Worker } from './worker.js';
 
@@ -20,65 +18,56 @@ const MOST_RESTING = 1024;
  * of it is its {@link Life}, kept only where somebody watches.
  */
 export class Pool<J, R, T = unknown> implements Taker<J> {
-  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
-  readonly life: Life<J, R> | undefined;
-  /** The form tells outcomes, and a failure is one of them; or else it tells values, and a failure is the end. */
-  readonly tellsOutcomes: boolean;
-  /** Slots in use. */
-  busy = 0;
-  /** Jobs started so far: the next one's index. */
-  started = 0;
-  /** Promise jobs that have settled so far. */
-  promises = 0;
-  /** Jobs subscribed so far: the next one's place in the order of teardown. */
-  subscribed = 0;
-
-  private readonly results: Subscriber<T>;
-  private readonly untaken: { readonly length: number } | undefined;
-  private readonly limit: number;
-  private readonly buffer: number;
-  private readonly overflow: Overflow;
-  private readonly waiting: Buffer<J, R>;
-  /** The buffer's queue, at hand. */
-  private readonly queue: Waiting<J, R>;
-  private readonly workers = new Set<Worker<J, R>>();
-  private readonly resting: Worker<J, R>[] = [];
+  readonly options: CoreOptions<J, R>;
+  readonly life: PoolLife<J, R> | undefined;
+  readonly waiting: Buffer<J, R>;
   readonly turns: Turns;
-  /** Workers that live or are about to be hired. */
-  private hired = 0;
-  /** The numbers of those that have retired. */
-  private readonly vacant: number[] = [];
   /** Jobs are taken in. */
   accepting = true;
   /** The index of the shutdown level that was reached, or -1. */
   level = -1;
-  private failure: { readonly error: unknown } | undefined;
+  /** Slots in use. */
+  busy = 0;
+  /** Jobs started so far: the next one's index. */
+  started = 0;
+  /** Jobs subscribed so far: the next one's place in the order of teardown. */
+  subscribed = 0;
+  pull: (() => void) | undefined;
 
-  /** @param untaken results that count like jobs, until somebody takes them */
+  readonly #results: Subscriber<T>;
+  readonly #onFailure: (error: unknown) => void;
+  /** The buffer's queue, at hand. */
+  readonly #queue: Waiting<J>;
+  readonly #workers = new Set<Worker<J, R>>();
+  readonly #resting: Worker<J, R>[] = [];
+  /** The numbers of those that have retired. */
+  readonly #vacant: number[] = [];
+  /** Those that live or are about to be hired. */
+  #hired = 0;
+  /** Those that are looking for a job now. */
+  #asking = 0;
+
+  /** @param onFailure what a failure of the intake means to the results */
   constructor(
-    options: PoolOptions<J, R>,
+    options: CoreOptions<J, R>,
     results: Subscriber<T>,
-    life?: Life<J, R>,
-    untaken?: { readonly length: number },
+    life?: PoolLife<J, R>,
+    onFailure: (error: unknown) => void = (error) => results.error(error),
   ) {
-    this.work = options.work;
-    this.limit = options.workers;
-    this.buffer = options.buffer;
-    this.overflow = options.overflow;
-    this.results = results;
-    this.untaken = untaken;
+    this.options = options;
     this.life = life;
-    this.tellsOutcomes = life?.tellsOutcomes ?? false;
+    this.#results = results;
+    this.#onFailure = onFailure;
+    this.turns = new Turns(options);
     this.waiting = new Buffer(options.overflow, life, () => {
       if (!this.accepting) this.closeIntake();
     });
-    this.queue = this.waiting.queue;
-    this.turns = new Turns(options.yieldAfter, options.scheduler);
+    this.#queue = this.waiting.queue;
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
   get closed(): boolean {
-    return this.results.closed;
+    return this.#results.closed;
   }
 
   // ---- Arrivals: the buffer and its policy
@@ -88,104 +77,82 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
    *
    * @throws BufferOverflowError when the buffer is full and the policy is `'error'`
    */
-  admit(job: J, ticket?: Ticket<J, R>, mayEvict = true): boolean {
-    if (!this.accepting || this.closed) return this.refuse(job, 'closed', ticket);
-    const worker = this.resting.pop();
-    if (worker !== undefined) {
-      this.enqueue(job, ticket);
-      worker.proceed();
-      return false;
-    }
-    if (this.hired < this.limit) {
-      this.hired++;
-      this.queue.push(job, ticket);
+  admit(job: J, mayEvict = true): boolean {
+    const { waiting, options } = this;
+    if (!this.accepting || this.closed) return waiting.refuse(job, 'closed');
+    const worker = this.#resting.pop();
+    if (!worker && this.#hired < options.workers) {
+      this.#hired++;
+      this.#queue.push(job);
       return true;
     }
-    if (this.hasRoom()) {
-      this.enqueue(job, ticket);
+    if (worker || this.hasRoom()) {
+      waiting.enqueue(job);
+      worker?.proceed();
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
-    if (mayEvict && this.waiting.evict()) return this.admit(job, ticket, false);
-    this.refuse(job, 'full', ticket);
-    if (this.overflow !== 'error') return false;
-    const error = new BufferOverflowError(this.buffer, job);
+    if (mayEvict && waiting.evict()) return this.admit(job, false);
+    waiting.refuse(job, 'full');
+    if (options.overflow !== 'error') return false;
+    const error = new BufferOverflowError(options.buffer, job);
     // Also where whoever heard of the refusal has ended the intake, and nobody would hear the throw.
     this.fail(error);
     throw error;
   }
 
-  // ---- Demand: an iterable is asked for its next item
-
-  puller: Puller | undefined = undefined;
-
-  hasWaiting(): boolean {
-    return this.queue.length > 0;
-  }
-
-  hasIdle(): boolean {
-    return this.resting.length >= this.queue.length;
-  }
-
-  canStart(): boolean {
-    return this.queue.length === 0 && (this.resting.length > 0 || this.hired < this.limit) && this.hasRoom();
-  }
-
-  /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
-  hasRoom(): boolean {
-    return this.queue.length + this.busy + (this.untaken?.length ?? 0) < this.buffer + this.limit;
-  }
-
-  enqueue(job: J, ticket?: Ticket<J, R>): void {
-    this.waiting.enqueue(job, ticket);
-  }
-
-  refuse(job: J, reason: RefusalReason, ticket?: Ticket<J, R>): false {
-    return this.waiting.refuse(job, reason, ticket);
-  }
-
-  refuseAll(tickets: readonly Ticket<J, R>[], reason: RefusalReason): void {
-    this.waiting.refuseAll(tickets, reason);
-  }
-
-  /** Their owner has taken `tickets` out of the queue. */
-  withdraw(tickets: readonly Ticket<J, R>[], reason: unknown): void {
-    this.waiting.withdraw(tickets, reason);
+  /** Gives `job` to a worker that is looking for one, if there is any. */
+  give(job: J): boolean {
+    const isAsked = this.#asking > this.#queue.length && this.#resting.length === 0;
+    if (isAsked) this.waiting.enqueue(job);
+    return isAsked;
   }
 
   /** A job that came now would be run, though the intake may have ended. */
   get stillRuns(): boolean {
-    return this.workers.size > 0 && this.level <= DRAIN && !this.closed;
+    return this.level <= DRAIN && !this.closed;
   }
 
-  admitLate(job: J, ticket?: Ticket<J, R>): void {
-    if (this.stillRuns) {
-      this.enqueue(job, ticket);
-      /* c8 ignore next -- a worker rests here only while a loss is told, when an item would have to come in the same call */
-      this.resting.pop()?.proceed();
-    } else this.refuse(job, 'closed', ticket);
+  admitLate(job: J): void {
+    if (this.stillRuns) this.waiting.enqueue(job);
+    else this.waiting.refuse(job, 'closed');
+  }
+
+  /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
+  hasRoom(untaken = 0): boolean {
+    const { workers, buffer } = this.options;
+    return this.#queue.length + this.busy + untaken < workers + buffer;
+  }
+
+  canStart(): boolean {
+    const isIdle = this.#resting.length > 0 || this.#asking > 0 || this.#hired < this.options.workers;
+    return isIdle && this.#queue.length === 0 && this.hasRoom();
   }
 
   // ---- Starts: each worker asks for its next job
 
   hasNext(): boolean {
-    this.puller?.ask();
-    return this.queue.length > 0 && !this.results.closed;
+    if (this.pull) {
+      this.#asking++;
+      this.pull();
+      this.#asking--;
+    }
+    return this.#queue.length > 0 && !this.closed;
   }
 
   take(): J {
-    return this.queue.shift();
+    return this.#queue.shift();
   }
 
   /** A worker, as mergeMap merges it: it lives until the intake has ended and nothing waits. Its first job is `job`, which waits already. */
   hire(job: J): Observable<T> {
-    const worker = new Worker<J, R>(this, this.vacant.pop() ?? this.workers.size + 1);
+    const worker = new Worker<J, R>(this, this.#vacant.pop() ?? this.#workers.size + 1);
     worker.job = job;
-    this.workers.add(worker);
+    this.#workers.add(worker);
     return new Observable((out) => {
       worker.out = out;
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
-      if (this.started === 0) this.results.add(() => this.stop());
+      if (this.started === 0) this.#results.add(() => this.#stop());
       this.life?.accepted(worker.job as J);
       worker.job = undefined;
       worker.proceed();
@@ -201,15 +168,15 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** `worker` has found no job. */
   rest(worker: Worker<J, R>): void {
-    if (this.waiting.isTelling || (this.accepting && this.resting.length < MOST_RESTING)) this.resting.push(worker);
-    else this.retire(worker);
+    if (this.waiting.isTelling || (this.accepting && this.#resting.length < MOST_RESTING)) this.#resting.push(worker);
+    else this.#retire(worker);
   }
 
-  private retire(worker: Worker<J, R>): void {
+  #retire(worker: Worker<J, R>): void {
     worker.out.complete();
-    this.workers.delete(worker);
-    this.vacant.push(worker.id);
-    this.hired--;
+    this.#workers.delete(worker);
+    this.#vacant.push(worker.id);
+    this.#hired--;
   }
 
   // ---- The end
@@ -218,42 +185,34 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   closeIntake(): void {
     this.accepting = false;
     if (this.waiting.isTelling) return;
-    for (let worker; (worker = this.resting.pop()) !== undefined;) this.retire(worker);
+    for (let worker; (worker = this.#resting.pop());) this.#retire(worker);
   }
 
   /**
    * Emits when the intake has to end, for takeUntil. The notifier itself stays subscribed for as long as the pool lives, so
    * that a later value can escalate.
    */
-  shutdownBy(notifier: ObservableInput<unknown>): Observable<void> {
+  shutdownBy(notifier: Observable<unknown>): Observable<void> {
     return new Observable((intake) => {
-      this.results.add(
-        from(notifier)
-          .pipe(takeWhile(() => !this.closed))
-          .subscribe({
-            next: (value) => this.shutdown(levelOf(value), intake),
-            error: (error: unknown) => {
-              this.fail(error);
-              intake.next();
-            },
-          }),
+      this.#results.add(
+        notifier.pipe(takeWhile(() => !this.closed)).subscribe({
+          next: (value) => this.#shutdown(levelOf(value), intake),
+          error: (error: unknown) => {
+            this.fail(error);
+            intake.next();
+          },
+        }),
       );
     });
   }
 
-  /** The intake has failed. Values end with that; outcomes end with it when all that was accepted has had its own. */
+  /** The intake has failed. */
   fail(error: unknown): void {
     this.accepting = false;
-    if (this.tellsOutcomes) this.failure ??= { error };
-    else this.results.error(error);
+    this.#onFailure(error);
   }
 
-  /** Everything has settled. @throws what the intake has failed with */
-  throwFailure(): void {
-    if (this.failure !== undefined) throw this.failure.error;
-  }
-
-  private shutdown(level: number, intake: Subscriber<void>): void {
+  #shutdown(level: number, intake: Subscriber<void>): void {
     if (level <= this.level) return;
     this.level = level;
     this.accepting = false;
@@ -262,18 +221,18 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
       this.waiting.drop('shutdown');
       this.turns.resume();
     }
-    if (level >= ABORT) for (const worker of this.inOrder()) worker.abort();
-    if (level >= ABANDON) for (const worker of this.inOrder()) worker.abandon();
+    if (level >= ABORT) for (const worker of this.#inOrder()) worker.abort();
+    if (level >= ABANDON) for (const worker of this.#inOrder()) worker.abandon();
   }
 
   /** Unsubscribed, or errored: the source is gone already; now the running jobs, then the buffer. */
-  private stop(): void {
-    for (const worker of this.inOrder()) worker.abort();
+  #stop(): void {
+    for (const worker of this.#inOrder()) worker.abort();
     this.waiting.drop('shutdown');
   }
 
   /** The workers in the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */
-  private inOrder(): Worker<J, R>[] {
-    return [...this.workers].sort((a, b) => a.place - b.place);
+  #inOrder(): Worker<J, R>[] {
+    return [...this.#workers].sort((a, b) => a.place - b.place);
   }
 }

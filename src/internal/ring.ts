@@ -1,6 +1,8 @@
 const SMALL = 16;
 const LARGE = 1024;
 
+const emptyRoom = (): undefined[] => new Array<undefined>(SMALL).fill(undefined);
+
 /**
  * A first-in, first-out line of any length, O(1) at both ends.
  *
@@ -9,46 +11,49 @@ const LARGE = 1024;
  */
 export class Ring<T> {
   length = 0;
-  private items: (T | undefined)[] = new Array<T | undefined>(SMALL).fill(undefined);
-  private head = 0;
+  #items: (T | undefined)[] = emptyRoom();
+  #head = 0;
 
   push(item: T): void {
-    if (this.length === this.items.length) this.grow();
-    this.items[(this.head + this.length++) & (this.items.length - 1)] = item;
+    if (this.length === this.#items.length) this.#grow();
+    this.#items[this.#at(this.length++)] = item;
   }
 
   /** Removes the oldest. Only when `length > 0`. */
   shift(): T {
-    const item = this.items[this.head] as T;
-    this.items[this.head] = undefined;
-    this.head = (this.head + 1) & (this.items.length - 1);
-    if (--this.length === 0) this.shrink();
-    return item;
+    const oldest = this.#head;
+    this.#head = this.#at(1);
+    return this.#remove(oldest);
   }
 
   /** Removes the youngest. Only when `length > 0`. */
   pop(): T {
-    const tail = (this.head + --this.length) & (this.items.length - 1);
-    const item = this.items[tail] as T;
-    this.items[tail] = undefined;
-    if (this.length === 0) this.shrink();
+    return this.#remove(this.#at(this.length - 1));
+  }
+
+  /** Where the item is that is `distance` behind the oldest. The room is a power of two, so that it wraps with `&`. */
+  #at(distance: number): number {
+    return (this.#head + distance) & (this.#items.length - 1);
+  }
+
+  #remove(at: number): T {
+    const item = this.#items[at] as T;
+    this.#items[at] = undefined;
+    if (--this.length === 0 && this.#items.length > LARGE) {
+      this.#items = emptyRoom();
+      this.#head = 0;
+    }
     return item;
   }
 
-  private grow(): void {
-    const { items, head } = this;
-    // The length is a power of two, so that an index wraps with `&`. What had wrapped goes behind the rest.
+  /** In place, because a copy costs a burst more than its jobs. What had wrapped goes behind the rest. */
+  #grow(): void {
+    const items = this.#items;
     const { length } = items;
-    items.length = 2 * length;
-    for (let i = 0; i < head; i++) {
+    items.length *= 2;
+    for (let i = 0; i < this.#head; i++) {
       items[length + i] = items[i];
       items[i] = undefined;
     }
-  }
-
-  private shrink(): void {
-    if (this.items.length <= LARGE) return;
-    this.items = new Array<T | undefined>(SMALL).fill(undefined);
-    this.head = 0;
   }
 }

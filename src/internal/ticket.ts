@@ -1,8 +1,10 @@
+import { JobDroppedError } from '../errors.js';
 import type { JobDropped, JobOutcome, RefusalReason } from '../types.js';
+import { Promised } from './promised.js';
 import type { DatedWaiting } from './waiting.js';
 import type { Worker } from './worker.js';
 
-/** A job that can be found again, wherever it is: because a promise depends on it, or a sender waits for room. */
+/** A job that can be found again, wherever it is: a promise may depend on it, or its sender may wait for room. */
 export class Ticket<J, R> {
   readonly job: J;
   /** The scheduler's time. */
@@ -12,7 +14,7 @@ export class Ticket<J, R> {
   previous: Ticket<J, R> | undefined;
   next: Ticket<J, R> | undefined;
   /** The worker that runs it. */
-  worker: Worker<J, R> | undefined;
+  worker: Worker<Ticket<J, R>, R> | undefined;
   /** Its owner gives it up when this is aborted. */
   signal: AbortSignal | undefined;
   /** Why it was not given a place. */
@@ -32,42 +34,81 @@ export class Ticket<J, R> {
   }
 }
 
+/** Its owner may give it up. */
+export type Revocable<J, R> = Sent<J, R> | Submitted<J, R>;
+
+/** A sent job: its promise is about the place. */
+export class Sent<J, R> extends Ticket<J, R> {
+  readonly place: Promised<void> = new Promised();
+
+  override onAccepted(): void {
+    this.place.resolve();
+  }
+
+  /** It was given up before it had a place. */
+  onRevoked(reason: unknown): void {
+    this.place.giveUp(reason);
+  }
+
+  override onSettled(): boolean {
+    if (this.refusal === undefined) return false;
+    this.place.giveUp(new JobDroppedError(this.refusal, this.job));
+    return true;
+  }
+}
+
+/** A submitted job: its promise is about the result. */
+export class Submitted<J, R> extends Ticket<J, R> {
+  readonly result: Promised<R> = new Promised();
+
+  /** It was given up before it had a place. */
+  onRevoked(reason: unknown): void {
+    this.result.giveUp(reason);
+  }
+
+  override onSettled(outcome: JobOutcome<J, R>, errorOf: (drop: JobDropped<J>) => Error): boolean {
+    const { result } = this;
+    if (outcome.status === 'completed') result.resolve(outcome.value);
+    else if (outcome.status === 'failed') result.reject(outcome.error);
+    else result.giveUp(outcome.status === 'aborted' ? outcome.reason : errorOf(outcome));
+    return true;
+  }
+}
+
 /** A waiting line whose members can also leave from its middle: the tickets are its links. */
-export class TicketLine<J, R> implements DatedWaiting<J, R> {
+export class TicketLine<J, R> implements DatedWaiting<Ticket<J, R>> {
   length = 0;
   arrivedAt = 0;
-  ticket: Ticket<J, R> | undefined;
-  private first: Ticket<J, R> | undefined;
-  private last: Ticket<J, R> | undefined;
+  #first: Ticket<J, R> | undefined;
+  #last: Ticket<J, R> | undefined;
 
-  push(_job: J, ticket: Ticket<J, R>): void {
-    const { last } = this;
+  push(ticket: Ticket<J, R>): void {
+    const last = this.#last;
     ticket.line = this;
     ticket.previous = last;
-    if (last === undefined) this.first = ticket;
+    if (last === undefined) this.#first = ticket;
     else last.next = ticket;
-    this.last = ticket;
+    this.#last = ticket;
     this.length++;
   }
 
-  shift(): J {
-    return this.remove(this.first!);
+  shift(): Ticket<J, R> {
+    return this.remove(this.#first!);
   }
 
-  pop(): J {
-    return this.remove(this.last!);
+  pop(): Ticket<J, R> {
+    return this.remove(this.#last!);
   }
 
-  remove(ticket: Ticket<J, R>): J {
+  remove(ticket: Ticket<J, R>): Ticket<J, R> {
     const { previous, next } = ticket;
-    if (previous === undefined) this.first = next;
+    if (previous === undefined) this.#first = next;
     else previous.next = next;
-    if (next === undefined) this.last = previous;
+    if (next === undefined) this.#last = previous;
     else next.previous = previous;
     ticket.line = ticket.previous = ticket.next = undefined;
-    this.ticket = ticket;
     this.arrivedAt = ticket.arrivedAt;
     this.length--;
-    return ticket.job;
+    return ticket;
   }
 }

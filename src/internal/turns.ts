@@ -1,27 +1,22 @@
 import type { SchedulerLike } from 'rxjs';
 
-/** What hosts have, as far as they have it. */
+/** Once in this many promise jobs the clock is looked at. */
+const STRIDE = 32;
+
 interface Host {
   readonly setImmediate?: (callback: () => void) => unknown;
-  readonly MessageChannel?: typeof globalThis.MessageChannel;
   readonly setTimeout: (callback: () => void) => unknown;
 }
 
 // Taken once, so that a test's fake timers do not stop the pool.
-const { setImmediate, setTimeout, MessageChannel }: Host = globalThis;
-
+const host: Host = globalThis;
 /** Calls back after timers and I/O have had their turn. */
-function nextTurn(callback: () => void): void {
-  if (setImmediate !== undefined) setImmediate(callback);
-  else if (MessageChannel !== undefined) {
-    // A browser delays nested timeouts by 4 ms, and messages by nothing.
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      callback();
-    };
-    port2.postMessage(undefined);
-  } else setTimeout(callback);
+const nextTurn = host.setImmediate ?? host.setTimeout;
+
+export interface TurnsOptions {
+  /** Milliseconds of jobs back to back. */
+  readonly yieldAfter: number;
+  readonly scheduler: SchedulerLike;
 }
 
 /**
@@ -32,44 +27,42 @@ function nextTurn(callback: () => void): void {
  * for anything real are never delayed.
  */
 export class Turns {
-  private readonly budget: number;
-  private readonly scheduler: SchedulerLike;
-  /** The budget is spent: every start waits. */
-  due = false;
-  private counting = false;
-  private since = 0;
-  private waiting: (() => void)[] = [];
+  readonly #options: TurnsOptions;
+  /** When the host was asked for a turn that has not come yet. */
+  #since: number | undefined;
+  #settled = 0;
+  #waiting: (() => void)[] = [];
 
-  /** @param budget milliseconds */
-  constructor(budget: number, scheduler: SchedulerLike) {
-    this.budget = budget;
-    this.scheduler = scheduler;
+  constructor(options: TurnsOptions) {
+    this.#options = options;
   }
 
-  /** Has the loop not turned for too long? Asked now and then: the clock costs as much as a job. */
+  /** A promise job has settled: is it time to ask whether a turn is due? Now and then, since the clock costs as much as a job. */
+  mustAsk(): boolean {
+    return this.#waiting.length > 0 || ++this.#settled % STRIDE === 0;
+  }
+
+  /** Has the loop not turned for too long? */
   areDue(): boolean {
-    if (this.due) return true;
-    if (this.counting) return (this.due = performance.now() - this.since > this.budget);
-    if (this.budget === Infinity || this.isVirtual()) return false;
-    this.counting = true;
-    this.since = performance.now();
-    nextTurn(() => this.resume());
-    return false;
+    const { yieldAfter, scheduler } = this.#options;
+    const now = performance.now();
+    if (this.#since === undefined) {
+      // In virtual time no host is asked: a scheduler whose clock is not the wall clock has a loop of its own.
+      if (yieldAfter === Infinity || Math.abs(scheduler.now() - Date.now()) > 1000) return false;
+      this.#since = now;
+      nextTurn(() => this.resume());
+    }
+    return now - this.#since > yieldAfter;
   }
 
   /** Calls back when the loop has turned. Only when a turn is due. */
   wait(callback: () => void): void {
-    this.waiting.push(callback);
+    this.#waiting.push(callback);
   }
 
   /** The loop has turned, or nothing is left to wait for. */
   resume(): void {
-    this.counting = this.due = false;
-    for (const callback of this.waiting.splice(0)) callback();
-  }
-
-  /** In virtual time no host is asked: a scheduler whose clock is not the wall clock has a loop of its own. */
-  private isVirtual(): boolean {
-    return Math.abs(this.scheduler.now() - Date.now()) > 1000;
+    this.#since = undefined;
+    for (const callback of this.#waiting.splice(0)) callback();
   }
 }

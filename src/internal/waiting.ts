@@ -1,47 +1,46 @@
+import type { SchedulerLike } from 'rxjs';
 import { Ring } from './ring.js';
-import type { Ticket } from './ticket.js';
 
 /** What waits, in the order in which it is taken. */
-export interface Waiting<J, R> {
+export interface Waiting<J> {
   readonly length: number;
-  push(job: J, ticket?: Ticket<J, R>): void;
+  /** When the job that left last had come, if that is noted. */
+  readonly arrivedAt?: number;
+  push(job: J): void;
   /** Removes the oldest. Only when `length > 0`. */
   shift(): J;
   /** Removes the youngest. Only when `length > 0`. */
   pop(): J;
 }
 
-/** Knows of the job that left last when it had come, and its ticket if it has one. */
-export interface DatedWaiting<J, R> extends Waiting<J, R> {
+/** Notes when each job comes. */
+export interface DatedWaiting<J> extends Waiting<J> {
   readonly arrivedAt: number;
-  /** Whoever reads it lets go of it. */
-  ticket: Ticket<J, R> | undefined;
 }
 
 /** A ring of jobs, and one of times beside it: nothing is allocated for a job that waits. */
-export class DatedRing<J, R> extends Ring<J> implements DatedWaiting<J, R> {
+export class DatedRing<J> extends Ring<J> implements DatedWaiting<J> {
   arrivedAt = 0;
-  ticket: undefined;
-  private readonly times = new Ring<number>();
-  private readonly now: () => number;
+  readonly #times = new Ring<number>();
+  readonly #clock: SchedulerLike;
 
-  constructor(now: () => number) {
+  constructor(clock: SchedulerLike) {
     super();
-    this.now = now;
+    this.#clock = clock;
   }
 
   override push(job: J): void {
-    this.times.push(this.now());
+    this.#times.push(this.#clock.now());
     super.push(job);
   }
 
   override shift(): J {
-    this.arrivedAt = this.times.shift();
+    this.arrivedAt = this.#times.shift();
     return super.shift();
   }
 
   override pop(): J {
-    this.arrivedAt = this.times.pop();
+    this.arrivedAt = this.#times.pop();
     return super.pop();
   }
 }

@@ -3,8 +3,8 @@
 // `return()` only after the next value, which may never come.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { isObject } from './checks.js';
-import { fromAsyncIterable, isAsyncIterable } from './iterators.js';
+import { isFunction, isObject } from './checks.js';
+import { isAsyncIterable, pulled } from './intake.js';
 
 type Then<T> = PromiseLike<T>['then'];
 
@@ -16,35 +16,18 @@ export function isNativePromise<T>(result: ObservableInput<T>): result is Promis
   return result instanceof Promise && result.then === nativeThen;
 }
 
-/** The `then` of anything else that RxJS would take for a promise, read once. */
-export function thenOf<T>(result: ObservableInput<T>): Then<T> | undefined {
-  if (!isObject(result) || result instanceof Observable || isFunction(result[observableSymbol]) || isArrayLike(result))
-    return undefined;
-  const then = result['then'];
-  return isFunction(then) ? (then.bind(result) as Then<T>) : undefined;
-}
-
-/** Anything that is not a promise. */
-export function streamOf<T>(result: ObservableInput<T>): Observable<T> {
+/** An Observable, or the `then` of what RxJS would take for a promise, read once. */
+export function readResult<T>(result: ObservableInput<T>): Observable<T> | Then<T> {
   if (result instanceof Observable) return result;
   if (typeof result === 'string') {
-    throw new TypeError(
-      `work returned the string ${JSON.stringify(result)}: return it in a promise or an Observable, as of(…) does`,
-    );
+    throw new TypeError(`work returned the string ${JSON.stringify(result)}: return a promise or an Observable of it`);
   }
-  if (
-    isObject(result) &&
-    !isFunction(result[observableSymbol]) &&
-    !isArrayLike(result) &&
-    isAsyncIterable(result as unknown as AsyncIterable<T>)
-  ) {
-    return fromAsyncIterable(result as unknown as AsyncIterable<T>);
+  if (isObject(result) && !isFunction(result[observableSymbol]) && !isArrayLike(result)) {
+    const then = result['then'];
+    if (isFunction(then)) return then.bind(result) as Then<T>;
+    if (isAsyncIterable<T>(result)) return pulled(result);
   }
   return from(result);
-}
-
-function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === 'function';
 }
 
 function isArrayLike(value: Record<PropertyKey, unknown>): boolean {

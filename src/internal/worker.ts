@@ -2,13 +2,13 @@ import { from, Observable } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
 import { JobAbortedError } from '../errors.js';
 import { Attempt } from './attempt.js';
+import { isFunction } from './checks.js';
 import type { Pool } from './pool.js';
 import { reportError } from './reportError.js';
-import type { Ticket } from './ticket.js';
-import { isNativePromise, streamOf, thenOf } from './workResult.js';
+import { isNativePromise, readResult } from './workResult.js';
 
-/** Once in this many promise jobs of a pool it is asked whether the event loop needs a turn. */
-const STRIDE = 32;
+/** The place of a job whose `work` has not returned yet: behind all that are subscribed. */
+const LAST = 2 ** 52;
 
 /** What a slot does. */
 type State = 'free' | 'starting' | 'running' | 'awaiting' | 'ended';
@@ -35,109 +35,86 @@ export class Worker<J, R> implements Observer<R> {
   /** The scheduler's time at the job's arrival and start, where somebody looks at outcomes. */
   arrivedAt = 0;
   startedAt = 0;
-  ticket: Ticket<J, R> | undefined;
+  /** In the order of teardown, which is that of subscriptions. */
+  place = 0;
 
-  private readonly pool: Pool<J, R>;
-  /** The job's number among the subscriptions. */
-  private order = 0;
-  private state: State = 'free';
-  private verdict: Verdict | undefined;
+  readonly #pool: Pool<J, R>;
+  #state: State = 'free';
+  #verdict: Verdict | undefined;
   /** The last value of a stream; with the verdict, its error. */
-  private result: unknown;
-  private abortReason: unknown;
+  #result: unknown;
+  #abortReason: unknown;
   /** The work is a promise: it cannot be stopped, and its value comes alone and with the verdict. */
-  private promised = false;
-  private stream: Observable<R> | undefined;
-  private subscriber: Subscriber<R> | undefined;
+  #promised = false;
+  #stream: Observable<R> | undefined;
+  #subscriber: Subscriber<R> | undefined;
 
   constructor(pool: Pool<J, R>, id: number) {
-    this.pool = pool;
+    this.#pool = pool;
     this.id = id;
-  }
-
-  /** The job's place in the order of teardown, which is that of subscriptions: last, where `work` has not returned yet. */
-  get place(): number {
-    const isSubscribed = this.state !== 'starting' || this.subscriber !== undefined;
-    return isSubscribed ? this.order : this.pool.subscribed + this.attempt!.index;
   }
 
   /** Takes job after job for as long as they end before their call returns: any number of them, on a flat stack. */
   proceed(): void {
-    const { pool } = this;
-    while (this.state === 'free') {
+    const pool = this.#pool;
+    while (this.#state === 'free') {
       if (!pool.hasNext()) return pool.rest(this);
-      this.start(pool.take());
+      this.#start(pool.take());
     }
   }
 
-  private start(job: J): void {
-    const { pool } = this;
+  #start(job: J): void {
+    const pool = this.#pool;
     const { life } = pool;
     const attempt = new Attempt(this.id, 1, pool.started++);
     pool.busy++;
-    this.state = 'starting';
-    this.verdict = undefined;
-    this.abortReason = undefined;
-    this.promised = false;
+    this.#state = 'starting';
+    this.#promised = false;
     this.job = job;
     this.attempt = attempt;
+    this.place = LAST + attempt.index;
     try {
-      if (life !== undefined) {
+      if (life) {
         life.started(this);
-        if (this.abortReason !== undefined) return this.settleRejected(this.abortReason);
+        if (this.#abortReason !== undefined || this.#state !== 'starting') return this.#settle('aborted');
       }
-      const result = pool.work(job, attempt);
+      const result = pool.options.work(job, attempt);
       if (isNativePromise(result)) {
-        this.order = pool.subscribed++;
-        this.promised = true;
-        if (this.state === 'starting') this.state = 'awaiting';
-        result.then(this.fulfilled, this.rejected);
+        this.place = pool.subscribed++;
+        this.#promised = true;
+        if (this.#state === 'starting') this.#state = 'awaiting';
+        result.then(this.#fulfilled, this.#rejected);
         return;
       }
-      const then = thenOf(result);
-      this.promised = then !== undefined;
-      this.stream = then === undefined ? streamOf(result) : from({ then });
+      const read = readResult(result);
+      this.#promised = isFunction(read);
+      this.#stream = isFunction(read) ? from({ then: read }) : read;
     } catch (error) {
-      this.settleRejected(error);
-      return;
+      return this.#settle('failed', error);
     }
-    this.observe();
+    this.#observe();
   }
 
   // ---- A native promise settles once, so these two serve one job after another.
 
-  private readonly fulfilled = (value: R): void => {
-    if (this.state !== 'awaiting') return;
-    this.settle('completed', value);
-    this.proceedInTurn();
-  };
+  readonly #fulfilled = (value: R): void => this.#answer('completed', value);
+  readonly #rejected = (error: unknown): void => this.#answer('failed', error);
 
-  private readonly rejected = (error: unknown): void => {
-    if (this.state !== 'awaiting') return;
-    this.settleRejected(error);
-    this.proceedInTurn();
-  };
-
-  private proceedInTurn(): void {
-    const { pool } = this;
-    const isAsked = pool.turns.due || ++pool.promises % STRIDE === 0;
-    if (!isAsked || !pool.mustWait(this)) this.proceed();
-  }
-
-  private settleRejected(error: unknown): void {
-    if (this.abortReason === undefined) this.settle('failed', error);
-    else this.settle('aborted', this.abortReason);
+  #answer(verdict: Verdict, result: unknown): void {
+    this.#settle(verdict, result);
+    const pool = this.#pool;
+    if (!pool.turns.mustAsk() || !pool.mustWait(this)) this.proceed();
   }
 
   // ---- A stream, or a thenable. The worker is its Observer.
 
   /** Around each job's stream in turn, so that its Subscriber is known before it is subscribed: a synchronous one sees `closed`. */
-  private readonly run = new Observable<R>((subscriber) => {
-    this.subscriber = subscriber;
+  readonly #run = new Observable<R>((subscriber) => {
+    this.#subscriber = subscriber;
     // As in RxJS: what was unsubscribed inside `work` is subscribed all the same, and torn down at once.
-    if (this.pool.closed && !this.promised) subscriber.unsubscribe();
+    if (this.#pool.closed && !this.#promised) subscriber.unsubscribe();
     try {
-      this.stream!.subscribe(subscriber);
+      this.#stream!.subscribe(subscriber);
     } catch (error) {
       // The teardown of a stream that has ended already; nobody would hear of it here.
       if (!subscriber.closed) throw error;
@@ -145,63 +122,68 @@ export class Worker<J, R> implements Observer<R> {
     }
   });
 
-  private observe(): void {
-    const { pool } = this;
-    if (this.state === 'ended') {
+  #observe(): void {
+    const pool = this.#pool;
+    if (this.#state === 'ended') {
       // Abandoned inside `work`: a promise's rejection has been answered already.
-      if (this.promised) this.stream!.subscribe({ error: () => undefined });
+      if (this.#promised) this.#stream!.subscribe({ error: () => undefined });
       return;
     }
-    const cancelled = this.abortReason !== undefined && !this.promised;
-    if (!cancelled || pool.closed) {
-      this.order = pool.subscribed++;
-      this.run.subscribe(this);
-      if (this.state !== 'starting') return;
+    const isCancelled = this.#abortReason !== undefined && !this.#promised;
+    if (!isCancelled || pool.closed) {
+      this.place = pool.subscribed++;
+      this.#run.subscribe(this);
+      if (this.#state !== 'starting') return;
     }
-    if (this.verdict !== undefined) this.settle(this.verdict, this.result);
-    else if (cancelled) this.settle('aborted', this.abortReason);
-    else this.state = this.promised ? 'awaiting' : 'running';
+    if (this.#verdict) this.#settle(this.#verdict, this.#result);
+    else if (isCancelled) this.#settle('aborted');
+    else this.#state = this.#promised ? 'awaiting' : 'running';
   }
 
   next(value: R): void {
-    this.result = value;
-    if (!this.promised && !this.pool.tellsOutcomes) this.out.next(value);
+    this.#result = value;
+    if (!this.#promised && !this.#pool.life?.tellsOutcomes) this.out.next(value);
   }
 
   error(error: unknown): void {
-    if (this.abortReason !== undefined) this.finish('aborted', this.abortReason);
-    else if (this.pool.tellsOutcomes) this.finish('failed', error);
-    else this.settle('failed', error);
+    const isFatal = this.#abortReason === undefined && !this.#pool.life?.tellsOutcomes;
+    // Downstream hears of it before the teardown, as it does in RxJS.
+    if (isFatal) this.#settle('failed', error);
+    else this.#finish('failed', error);
   }
 
   complete(): void {
-    this.finish('completed', this.result);
+    this.#finish('completed', this.#result);
   }
 
   /** The Observer hears of the end before the teardown: the slot is free, and the next job may start, only after it. */
-  private finish(verdict: Verdict, result: unknown): void {
-    this.verdict = verdict;
-    this.result = result;
-    this.letGo();
-    if (this.state === 'starting') return;
-    this.settle(verdict, result);
+  #finish(verdict: Verdict, result: unknown): void {
+    this.#verdict = verdict;
+    this.#result = result;
+    this.#letGo();
+    if (this.#state === 'starting') return;
+    this.#settle(verdict, result);
     this.proceed();
   }
 
   // ---- The end of a job
 
   /** State, then hooks, then downstream. The caller goes on to the next start. Once per start, whoever is first. */
-  private settle(verdict: Verdict, result: unknown): void {
-    const { pool } = this;
-    if (this.state === 'free' || this.state === 'ended') return;
-    const fatal = verdict === 'abandoned' || (verdict === 'failed' && !pool.tellsOutcomes);
-    this.state = fatal ? 'ended' : 'free';
+  #settle(verdict: Verdict, result?: unknown): void {
+    const pool = this.#pool;
+    const { life } = pool;
+    if (this.#state === 'ended') return;
+    if (verdict !== 'completed' && this.#abortReason !== undefined) {
+      result = this.#abortReason;
+      if (verdict === 'failed') verdict = 'aborted';
+    }
+    const isFailure = verdict === 'failed' && !life?.tellsOutcomes;
+    this.#state = isFailure || verdict === 'abandoned' ? 'ended' : 'free';
     pool.busy--;
-    pool.life?.settled(this, verdict, result);
-    this.result = this.job = this.attempt = this.stream = undefined;
-    if (pool.tellsOutcomes) return;
-    if (verdict === 'failed') this.out.error(result);
-    else if (verdict === 'completed' && this.promised) {
+    life?.settled(this, verdict, result);
+    this.#result = this.#verdict = this.#abortReason = this.job = this.attempt = this.#stream = undefined;
+    if (isFailure) this.out.error(result);
+    else if (verdict === 'completed' && this.#promised && !life?.tellsOutcomes) {
       // As in RxJS, downstream is told while the job still has its slot.
       pool.busy++;
       this.out.next(result);
@@ -211,34 +193,36 @@ export class Worker<J, R> implements Observer<R> {
 
   /** Asks the job to end, for `reason` or because its pool does. A stream ends at once; a promise is judged by how it settles. */
   abort(reason?: unknown): void {
-    if (this.state === 'ended') return this.letGo();
-    if (this.state === 'free' || this.verdict !== undefined || this.abortReason !== undefined) return;
+    if (this.#state === 'ended') return this.#letGo();
+    if (this.#state === 'free' || this.#verdict || this.#abortReason !== undefined) return;
+    const { life } = this.#pool;
     const attempt = this.attempt!;
-    const wasRunning = this.state === 'running';
-    this.abortReason = reason === undefined ? new JobAbortedError(this.job as J) : reason;
+    const job = this.job as J;
+    const wasRunning = this.#state === 'running';
+    this.#abortReason = reason === undefined ? new JobAbortedError(life ? life.jobOf(job) : job) : reason;
     // A stream is unsubscribed before it is signalled, so that it cannot answer the signal with an error.
-    const stopped = this.subscriber !== undefined && !this.promised;
-    if (stopped) {
-      this.verdict = 'aborted';
-      this.letGo();
+    const isStopped = this.#subscriber && !this.#promised;
+    if (isStopped) {
+      this.#verdict = 'aborted';
+      this.#letGo();
     }
-    Attempt.abort(attempt, this.abortReason);
-    if (!stopped) return;
-    this.settle('aborted', this.abortReason);
+    Attempt.abort(attempt, this.#abortReason);
+    if (!isStopped) return;
+    this.#settle('aborted');
     if (wasRunning) this.proceed();
   }
 
   /** Does not wait for a job that {@link abort} could only ask. */
   abandon(): void {
-    if (this.state === 'free' || this.state === 'ended' || this.verdict !== undefined) return;
-    this.settle('abandoned', this.abortReason);
-    this.letGo();
-    this.pool.rest(this);
+    if (this.#state === 'free' || this.#state === 'ended' || this.#verdict) return;
+    this.#settle('abandoned');
+    this.#letGo();
+    this.#pool.rest(this);
   }
 
-  private letGo(): void {
-    const { subscriber } = this;
-    this.subscriber = undefined;
+  #letGo(): void {
+    const subscriber = this.#subscriber;
+    this.#subscriber = undefined;
     try {
       subscriber?.unsubscribe();
     } catch (error) {
