@@ -72,7 +72,8 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   submit(job: J, config?: SubmitConfig): Promise<R>;
 
   /**
-   * Takes jobs from a source as well; an iterable is pulled, one item for each place. Its completion ends nothing. Its
+   * Takes jobs from a source as well; an iterable is pulled, one item for each place. An item whose place has gone to
+   * another on the way waits its turn among the senders, and a drain runs it. The source's completion ends nothing; its
    * error, or an overflow under the policy `'error'`, ends this subscription and is reported as unhandled.
    *
    * @returns its subscription: unsubscribing stops the source; jobs that were accepted run

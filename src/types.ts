@@ -77,7 +77,7 @@ export interface PoolStats {
   readonly accepted: number;
   /** Never had a place: dropped as `'full'`, `'closed'` or `'coalesced'`. */
   readonly refused: number;
-  /** Senders that wait for room. */
+  /** Senders that wait for room, and items of an iterable whose place has gone to another. */
   readonly waiting: number;
   readonly completed: number;
   readonly failed: number;
