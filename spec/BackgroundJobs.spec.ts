@@ -110,7 +110,7 @@ function throwing(error: unknown): () => never {
 
 describe('BackgroundJobs', () => {
   describe('offer', () => {
-    it('starts a job in the same call when a worker is free', async () => {
+    it('starts a job in the same call when a worker rests', async () => {
       const log: string[] = [];
       const jobs = new BackgroundJobs((job: string) => (log.push(`work ${job}`), of(job)), { workers: 1, buffer: 0 });
       jobs.outcomes$.subscribe((outcome) => log.push(brief(outcome)));
@@ -1164,6 +1164,93 @@ describe('BackgroundJobs', () => {
       });
     }
 
+    it('asks an iterable for nothing once the shutdown has begun, although whoever hears of it frees a worker', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
+      jobs.outcomes$.subscribe(({ job }) => {
+        if (job === 's') held.complete('a');
+      });
+      jobs.offer('a');
+      const sent = jobs.send('s').catch((error: Error) => error.message);
+      let asked = 0;
+      const items = function* (): Generator<string> {
+        for (; asked < 100; asked++) yield 'item';
+      };
+      jobs.listenTo(items());
+      const { stats } = await jobs.shutdown();
+      expect([asked, stats.offered, stats.completed, stats.refused]).to.eql([0, 2, 1, 1]);
+      expect(await sent).to.contain('closed');
+    });
+
+    it('runs any number of synchronous jobs on a flat stack, although a thousand workers rest', async () => {
+      const work = (n: number): ObservableInput<number> => (n < 0 ? Promise.resolve(n) : of(n));
+      const jobs = new BackgroundJobs(work, { workers: 1000, buffer: 0 });
+      for (let i = 0; i < 1000; i++) jobs.offer(-1);
+      await jobs.idle();
+      jobs.listenTo(Array.from({ length: 20_000 }, (_, n) => n));
+      expect(jobs.stats).to.include({ completed: 21_000, running: 0, queued: 0 });
+      await jobs.shutdown();
+    });
+
+    it('leaves no worker idle when it begins while a job is on its way to one', async () => {
+      const held = new Held<string>();
+      const listen = (): void => void jobs.listenTo(['b', 'c']);
+      const hooks: JobHooks = {
+        accepted: (job) => {
+          if (job === 'a') listen();
+        },
+      };
+      const jobs: BackgroundJobs<string, unknown> = new BackgroundJobs(held.promises, { workers: 2, buffer: 0, hooks });
+      jobs.offer('a');
+      expect(held.called).to.eql(['a', 'b']);
+      await jobs.shutdown('abandon');
+    });
+
+    it('leaves no worker idle when it begins inside the next() of another', async () => {
+      const held = new Held<string>();
+      const work = (job: string, context: JobContext): ObservableInput<unknown> =>
+        job === 'sync' ? of(job) : held.promises(job, context);
+      const jobs = new BackgroundJobs(work, { workers: 2, buffer: 0 });
+      const items = function* (): Generator<string> {
+        yield 'sync';
+        jobs.listenTo(['a', 'b', 'c']);
+      };
+      jobs.listenTo(items());
+      expect(held.called).to.eql(['a', 'b']);
+      await jobs.shutdown('abandon');
+    });
+
+    it('gives an iterable its turns beside an async one that could be read ahead', async () => {
+      const held = new Held<string>();
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
+      jobs.listenTo(source);
+      await source.give('a1');
+      jobs.listenTo(['s1', 's2']);
+      for (let n = 2; n < 6; n++) {
+        if (source.asks.length > 0) await source.give(`a${n}`);
+        held.complete(held.called.at(-1)!);
+        await turn();
+      }
+      expect(held.called.filter((job) => job.startsWith('s'))).to.eql(['s1', 's2']);
+      await jobs.shutdown('abandon');
+    });
+
+    it('runs an item that arrives while the pool drains at once when a worker is free', async () => {
+      const held = new Held<string>();
+      const source = new Pulled<string>();
+      const jobs = new BackgroundJobs(held.promises, { workers: 2, buffer: 0 });
+      jobs.listenTo(source);
+      for (const job of ['long', 'short']) jobs.offer(job);
+      held.complete('short');
+      await turn();
+      const ended = jobs.shutdown('drain');
+      await source.give('late');
+      expect(held.called).to.eql(['long', 'short', 'late']);
+      for (const job of ['long', 'late']) held.complete(job);
+      expect((await ended).stats).to.include({ completed: 3, offered: 3 });
+    });
+
     it('runs an item that waits its turn in a pool that drains when a job in front of it is given up', async () => {
       const held = new Held<string>();
       const source = new Pulled<string>();
@@ -1205,6 +1292,51 @@ describe('BackgroundJobs', () => {
           TypeError,
           'an Observable, an iterable or an async iterable',
         );
+        await jobs.shutdown();
+      });
+    }
+  });
+
+  describe('a signal that is aborted on the way in', () => {
+    it('gives a submitted job up that a loss has just made room for', async () => {
+      const held = new Held<string>();
+      const controller = new AbortController();
+      const hooks: JobHooks = { settled: ({ job }) => void (job === 'b' && controller.abort('no more')) };
+      const config = { workers: 1, buffer: 1, overflow: 'drop-oldest', hooks } as const;
+      const jobs = new BackgroundJobs(held.promises, config);
+      for (const job of ['a', 'b']) jobs.offer(job);
+      const reason: unknown = await jobs.submit('c', { signal: controller.signal }).catch((error: unknown) => error);
+      expect([reason, jobs.stats.queued, jobs.stats.aborted]).to.eql(['no more', 0, 1]);
+      held.complete('a');
+      await jobs.shutdown();
+      expect(held.called).to.eql(['a']);
+    });
+
+    it('gives it up before its work is called, where the loss has freed a worker too', async () => {
+      const held = new Held<string>();
+      const controller = new AbortController();
+      const hooks: JobHooks = {
+        settled: ({ job }) => {
+          if (job !== 'b') return;
+          controller.abort('no more');
+          held.complete('a');
+        },
+      };
+      const config = { workers: 1, buffer: 1, overflow: 'drop-oldest', hooks } as const;
+      const jobs = new BackgroundJobs(held.streams, config);
+      for (const job of ['a', 'b']) jobs.offer(job);
+      const reason: unknown = await jobs.submit('c', { signal: controller.signal }).catch((error: unknown) => error);
+      expect([reason, held.called, jobs.stats.aborted]).to.eql(['no more', ['a'], 1]);
+      await jobs.shutdown();
+    });
+
+    for (const event of ['accepted', 'started'] as const) {
+      it(`has no effect on a sent job once it is ${event}`, async () => {
+        const controller = new AbortController();
+        const hooks: JobHooks = { [event]: () => controller.abort() };
+        const jobs = new BackgroundJobs((job: string) => of(job), { workers: 1, buffer: 0, hooks });
+        await jobs.send('a', { signal: controller.signal });
+        expect(jobs.stats).to.include({ completed: 1, aborted: 0 });
         await jobs.shutdown();
       });
     }

@@ -1,8 +1,9 @@
 // What turns the event loop makes while promise jobs run back to back. Turns are counted, not timed.
 import { expect } from 'chai';
 import { EventEmitter, once } from 'node:events';
-import { range, Subject, VirtualTimeScheduler } from 'rxjs';
-import { workerPool } from '../src/index.js';
+import { lastValueFrom, of, range, Subject, VirtualTimeScheduler } from 'rxjs';
+import { pullFrom, workerPool } from '../src/index.js';
+import type { ObservableInput } from 'rxjs';
 import type { PoolConfig } from '../src/index.js';
 import { turn } from './support/guard.js';
 
@@ -67,6 +68,29 @@ describe('yieldAfter', () => {
       clearTimeout(timer);
       await heard;
       expect(log).to.eql(['timer', 'event', 'end']);
+    });
+  }
+
+  const works: Record<string, (n: number) => ObservableInput<number>> = {
+    promises: (n) => Promise.resolve(n),
+    streams: (n) => of(n),
+  };
+  for (const [kind, work] of Object.entries(works)) {
+    it(`lets the loop turn while an async iterable has its items at hand: ${kind}`, async () => {
+      let turns = 0;
+      let isOver = false;
+      const look = (): void => {
+        turns++;
+        if (!isOver) setImmediate(look);
+      };
+      setImmediate(look);
+      const items = async function* (): AsyncGenerator<number> {
+        for (let n = 0; n < MANY; n++) yield n;
+      };
+      await lastValueFrom(pullFrom(items()).pipe(workerPool(work, { workers: 2, buffer: 0, yieldAfter: 0 })));
+      isOver = true;
+      await turn();
+      expect(turns).to.be.greaterThan(MANY / 1000);
     });
   }
 

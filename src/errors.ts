@@ -12,9 +12,7 @@ export class BufferOverflowError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(capacity: number, job: J) {
-    super(
-      `buffer is full (capacity ${capacity}): choose an overflow policy, or let the pool pull with pullFrom(iterable)`,
-    );
+    super(`buffer is full (capacity ${capacity}): choose an overflow policy, or pullFrom(iterable)`);
     this.capacity = capacity;
     this.job = job;
   }
@@ -54,7 +52,7 @@ export class JobAbortedError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(job: J, options?: { cause?: unknown }) {
-    super('job was aborted: its pool no longer waits for it', options);
+    super('job was aborted', options);
     this.job = job;
   }
 

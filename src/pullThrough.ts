@@ -49,10 +49,11 @@ export function pullThrough<J, O extends ObservableInput<unknown>>(
       const results$ = new Observable<ObservedValueOf<O>>((results) => {
         pool = new Pool(options, results, options.hooks && new Life(options));
         const taker: Taker<J> = {
-          canStart: () => pool.canStart() && taker.hasRoom(),
+          canStart: (isNested) => pool.canStart(isNested) && taker.hasRoom(),
           hasRoom: () => pool.hasRoom(untaken.length),
           give: (job) => pool.give(job),
           admitLate: (job) => pool.admitLate(job),
+          turns: pool.turns,
           pull: undefined,
         };
         pool.pull = () => taker.pull?.();

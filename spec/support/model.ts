@@ -217,6 +217,8 @@ export class Model extends Actor {
   private started = 0;
   /** Workers that have had a job and have none now. */
   private resting = 0;
+  /** An item is being handed over. */
+  private handing = false;
   /** Losses that are being told: the results do not end before all have heard. */
   private telling = 0;
   private subscribed = 0;
@@ -337,16 +339,22 @@ export class Model extends Actor {
     }
     this.pulling = true;
     this.iterablePlans = [...plans];
+    const { handing } = this;
+    this.handing = false;
     this.fill();
+    this.handing = handing;
   }
 
   /** One item for each worker that is free. */
   private fill(): void {
+    const { handing } = this;
+    this.handing = true;
     while (this.pulling && this.queue.length === 0 && this.slots.size < this.setting.workers && this.hasRoom()) {
       const job = this.pull();
-      if (job === undefined) return;
+      if (job === undefined) break;
       this.arrive(job);
     }
+    this.handing = handing;
   }
 
   idle(): void {
@@ -505,7 +513,7 @@ export class Model extends Actor {
   }
 
   private pull(): Job | undefined {
-    if (!this.pulling) return undefined;
+    if (!this.pulling || !this.accepting) return undefined;
     const plan = this.iterablePlans.shift();
     if (plan === undefined) {
       this.pulling = false;
@@ -540,9 +548,16 @@ export class Model extends Actor {
         const asks = this.pulling && this.queue.length === 0 && this.senders.length === 0 && this.hasRoom();
         const job = asks ? this.pull() : undefined;
         if (job !== undefined) {
+          const { handing } = this;
+          this.handing = true;
           this.enqueue(job);
-          // The workers that rest may have their share.
-          for (let more; this.resting >= this.queue.length && (more = this.pull()) !== undefined;) this.arrive(more);
+          // The workers that rest may have their share, unless whoever has started this one goes on with that.
+          while (!handing && this.resting >= this.queue.length) {
+            const more = this.pull();
+            if (more === undefined) break;
+            this.arrive(more);
+          }
+          this.handing = handing;
         }
       }
       const job = this.closed ? undefined : this.queue.shift();

@@ -3,13 +3,13 @@ import type { JobContext } from '../types.js';
 /** One start of one job. An AbortController costs more than all the rest together, so it is made when somebody asks. */
 export class Attempt implements JobContext {
   readonly worker: number;
-  readonly attempt: number;
+  /** There are no retries yet. */
+  readonly attempt = 1;
   readonly index: number;
   #controller: AbortController | undefined;
 
-  constructor(worker: number, attempt: number, index: number) {
+  constructor(worker: number, index: number) {
     this.worker = worker;
-    this.attempt = attempt;
     this.index = index;
   }
 

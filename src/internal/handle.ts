@@ -27,7 +27,7 @@ import type {
 } from '../types.js';
 import { checkConfig, checkSignal } from './checks.js';
 import { Escalation } from './escalation.js';
-import { intake } from './intake.js';
+import { intake, isPulledAsync } from './intake.js';
 import type { Taker } from './intake.js';
 import { DRAIN, LEVELS, levelOf } from './levels.js';
 import { readPoolOptions } from './options.js';
@@ -54,7 +54,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   readonly #senders = new TicketLine<J, R>();
   readonly #revocations = new Revocations<Revocable<J, R>>((tickets, reason) => this.#revoke(tickets, reason));
   /** The iterables that are listened to: each is asked when a worker looks for its next job. */
-  readonly #pulled = new Set<Taker<J>>();
+  readonly #pulled = new Set<Taker<J> & { readonly isAsync: boolean }>();
   readonly #arrivals = new Subject<Ticket<J, R>>();
   readonly #outcomes = new Subject<JobOutcome<J, R>>();
   readonly #closing = new Subject<void>();
@@ -88,7 +88,13 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     // Who offers a job hears of an overflow, and the pool goes on.
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
     const work = (ticket: Ticket<J, R>, context: JobContext): ObservableInput<R> => options.work(ticket.job, context);
-    this.#life = new TicketedLife(options, results, this.#queue, (outcome, ticket) => this.#settle(outcome, ticket));
+    this.#life = new TicketedLife(options, results, this.#queue, {
+      onAccepted: (ticket) => {
+        if (ticket instanceof Sent) this.#keep(ticket);
+        ticket.onAccepted();
+      },
+      onSettled: (ticket, outcome) => this.#settle(ticket, outcome),
+    });
     const pool = (this.#pool = new Pool({ ...options, overflow, work }, results, this.#life));
     pool.pull = () => this.#fill();
     const levels$ = merge(reported(options.shutdown), this.#escalation.levels).pipe(
@@ -156,26 +162,33 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     const ticket = new Submitted<J, R>(job, this.#now());
     if (config === undefined) this.#arrive(ticket);
     else {
-      const { signal, wait } = checkConfig('submit', config, ['signal', 'wait']);
-      if (this.#isRevoked(ticket, checkSignal('submit', signal))) return ticket.result.promise;
-      if (wait === true) this.#wait(ticket);
+      const options = checkConfig('submit', config, ['signal', 'wait']);
+      const signal = checkSignal('submit', options['signal']);
+      if (this.#isRevoked(ticket, signal)) return ticket.result.promise;
+      if (options['wait'] === true) this.#wait(ticket);
       else this.#arrive(ticket);
+      // Whoever heard of a loss that made room may have aborted it, when it was nowhere to be found.
+      if (signal?.aborted) this.#revoke([ticket], signal.reason);
     }
     return ticket.result.promise;
   }
 
   listenTo(source: JobSource<J>): Subscription {
     const pool = this.#pool;
-    const taker: Taker<J> = {
-      canStart: () => pool.canStart(),
-      hasRoom: () => pool.hasRoom() && this.#senders.length === 0,
-      give: () => false,
-      admitLate: (job) => this.#admitLate(this.#ticketFor(job)),
-      pull: undefined,
+    const taker = {
+      get isAsync() {
+        return isPulledAsync(source);
+      },
+      canStart: (isNested: boolean) => pool.canStart(isNested),
+      hasRoom: () => pool.hasRoom() && this.#senders.length === 0 && this.#mayReadAhead(),
+      give: (job: J) => pool.give(this.#ticketFor(job)),
+      admitLate: (job: J) => this.#admitLate(this.#ticketFor(job)),
+      turns: pool.turns,
+      pull: undefined as Taker<J>['pull'],
     };
     const jobs = intake(source, taker);
     if (!pool.accepting) return Subscription.EMPTY;
-    this.#pulled.add(taker);
+    if (jobs !== source) this.#pulled.add(taker);
     return jobs
       .pipe(
         takeUntil(this.#closing),
@@ -194,6 +207,11 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       .subscribe({ error: reportError });
   }
 
+  /** Or would one that is never read ahead find no place for ever? */
+  #mayReadAhead(): boolean {
+    return this.#pool.canStart(false) || [...this.#pulled].every(({ isAsync }) => isAsync);
+  }
+
   #ticketFor(job: J): Ticket<J, R> {
     return new Ticket(job, this.#now());
   }
@@ -206,7 +224,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   #arrive(ticket: Ticket<J, R>): void {
     if (!this.#pool.accepting) this.#pool.waiting.refuse(ticket, 'closed');
     else if (this.#senders.length > 0) this.#pool.waiting.refuse(ticket, 'full');
-    else if (!this.#pool.give(ticket)) this.#arrivals.next(ticket);
+    else this.#arrivals.next(ticket);
   }
 
   /** Now, or when its turn has come. */
@@ -214,13 +232,6 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     if (this.#pool.accepting && (this.#senders.length > 0 || !this.#pool.hasRoom()))
       return void this.#senders.push(ticket);
     this.#arrive(ticket);
-    if (ticket.refusal === undefined) this.#place(ticket);
-  }
-
-  /** A sender has got what it waited for. */
-  #place(ticket: Ticket<J, R>): void {
-    if (ticket instanceof Sent) this.#keep(ticket);
-    ticket.onAccepted();
   }
 
   /** An item that was on its way when its subscription ended: the pool goes on, or drains, or is too far gone. */
@@ -240,8 +251,9 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       const ticket = senders.shift();
       if (pool.accepting) this.#arrivals.next(ticket);
       else pool.admitLate(ticket);
-      this.#place(ticket);
     }
+    // Until the shutdown, of which whoever is refused may hear before the iterables are let go.
+    if (!pool.accepting) return;
     for (const taker of [...pulled]) {
       const { accepted } = life.accounts;
       taker.pull?.();
@@ -275,6 +287,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   /** The signal means nothing to `ticket` any more. */
   #keep(ticket: Ticket<J, R>): void {
     if (ticket.signal !== undefined) this.#revocations.delete(ticket as Revocable<J, R>, ticket.signal);
+    ticket.signal = undefined;
   }
 
   /** All that wait leave before one that runs is aborted: its worker's next job must not be one of them. */
@@ -296,7 +309,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
 
   // ---- Outcomes
 
-  #settle(outcome: JobOutcome<J, R>, ticket: Ticket<J, R>): void {
+  #settle(ticket: Ticket<J, R>, outcome: JobOutcome<J, R>): void {
     this.#keep(ticket);
     const heard = ticket.onSettled(outcome, this.#errorOf);
     if (heard || outcome.status !== 'failed') return;

@@ -2,17 +2,24 @@ import { from, isObservable, Observable } from 'rxjs';
 import type { JobSource } from '../types.js';
 import { isFunction, isObject, wrong } from './checks.js';
 import { reportError } from './reportError.js';
+import type { Turns } from './turns.js';
 
 /** Whoever runs the items of an iterable, as its intake sees it. */
 export interface Taker<J> {
-  /** Would an item that came now start at once? Or else one of an iterator that answers at once is not taken yet. */
-  canStart(): boolean;
+  /**
+   * Would an item that came now start at once? Or else one of an iterator that answers at once is not taken yet.
+   *
+   * @param isNested asked by a worker that has been started by another item: for itself only
+   */
+  canStart(isNested: boolean): boolean;
   /** Is there a place for one more, to run or to wait? */
   hasRoom(): boolean;
   /** Gives an item to a worker that is looking for a job, if there is any. */
   give(job: J): boolean;
   /** Takes in an item that was on its way when the intake ended, if what it has is still run. */
   admitLate(job: J): void;
+  /** When it is time for a turn of the event loop. */
+  readonly turns: Turns;
   /** Whom to tell when jobs may start, or wait, that could not before. */
   pull: (() => void) | undefined;
 }
@@ -35,6 +42,11 @@ export function intake<J>(source: JobSource<J>, taker: Taker<J>): Observable<J> 
   if (isObservable(iterable)) return iterable;
   checkIterable('a pool', iterable);
   return pulled(iterable, taker);
+}
+
+/** Does `source` take its time for each item? */
+export function isPulledAsync(source: object): boolean {
+  return isAsyncIterable(iterables.get(source) ?? source);
 }
 
 function checkIterable(by: string, value: unknown): void {
@@ -60,10 +72,14 @@ export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observabl
     /** An item has been asked for. */
     let pulling = false;
     let ended = false;
+    /** An item is being handed over, from which a worker may have come to ask. */
+    let isNested = false;
 
-    const isUsable = (): boolean => !taker || (isAsync ? taker.hasRoom() : taker.canStart());
+    const isUsable = (nested: boolean): boolean => !taker || (isAsync ? taker.hasRoom() : taker.canStart(nested));
     const pull = (): void => {
-      while (!pulling && !ended && !jobs.closed && isUsable()) {
+      const wasNested = isNested;
+      isNested = true;
+      while (!pulling && !ended && !jobs.closed && isUsable(wasNested)) {
         pulling = true;
         try {
           const item = iterator.next();
@@ -73,6 +89,7 @@ export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observabl
           fail(error);
         }
       }
+      isNested = wasNested;
     };
     const arrive = (item: IteratorResult<J>): void => {
       let job: J;
@@ -92,6 +109,11 @@ export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observabl
         taker?.admitLate(job);
       } else if (!taker?.give(job)) jobs.next(job);
       if (!isAsync) return;
+      // One that has its items at hand would never let timers and I/O have their turn.
+      if (taker?.turns.mustAsk() && taker.turns.areDue()) taker.turns.wait(goOn);
+      else goOn();
+    };
+    const goOn = (): void => {
       pulling = false;
       pull();
     };

@@ -44,7 +44,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   readonly #vacant: number[] = [];
   /** Those that live or are about to be hired. */
   #hired = 0;
-  /** Those that are looking for a job now. */
+  /** Those that are looking for a job now, or are about to be hired for one that is in the queue. */
   #asking = 0;
 
   /** @param onFailure what a failure of the intake means to the results */
@@ -59,9 +59,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     this.#results = results;
     this.#onFailure = onFailure;
     this.turns = new Turns(options);
-    this.waiting = new Buffer(options.overflow, life, () => {
-      if (!this.accepting) this.closeIntake();
-    });
+    this.waiting = new Buffer(options.overflow, life, () => this.#checkEnd());
     this.#queue = this.waiting.queue;
   }
 
@@ -79,16 +77,17 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
    */
   admit(job: J, mayEvict = true): boolean {
     const { waiting, options } = this;
+    const queue = this.#queue;
     if (!this.accepting || this.closed) return waiting.refuse(job, 'closed');
     const worker = this.#resting.pop();
-    if (!worker && this.#hired < options.workers) {
+    if (!worker && this.#hired < options.workers && this.#asking <= queue.length) {
       this.#hired++;
-      this.#queue.push(job);
+      this.#asking++;
+      queue.push(job);
       return true;
     }
     if (worker || this.hasRoom()) {
-      waiting.enqueue(job);
-      worker?.proceed();
+      this.#enqueue(job, worker);
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
@@ -103,7 +102,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** Gives `job` to a worker that is looking for one, if there is any. */
   give(job: J): boolean {
-    const isAsked = this.#asking > this.#queue.length && this.#resting.length === 0;
+    const isAsked = this.#asking > this.#queue.length;
     if (isAsked) this.waiting.enqueue(job);
     return isAsked;
   }
@@ -114,8 +113,17 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   }
 
   admitLate(job: J): void {
-    if (this.stillRuns) this.waiting.enqueue(job);
-    else this.waiting.refuse(job, 'closed');
+    if (!this.stillRuns) return void this.waiting.refuse(job, 'closed');
+    this.#enqueue(job, this.#resting.pop());
+  }
+
+  /** Puts `job` in the queue, from which `worker` takes its next one, if there is a worker that rests. */
+  #enqueue(job: J, worker: Worker<J, R> | undefined): void {
+    if (worker) this.#asking++;
+    this.waiting.enqueue(job);
+    if (!worker) return;
+    this.#asking--;
+    worker.proceed();
   }
 
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
@@ -124,9 +132,11 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     return this.#queue.length + this.busy + untaken < workers + buffer;
   }
 
-  canStart(): boolean {
-    const isIdle = this.#resting.length > 0 || this.#asking > 0 || this.#hired < this.options.workers;
-    return isIdle && this.#queue.length === 0 && this.hasRoom();
+  canStart(isNested: boolean): boolean {
+    const asking = this.#asking;
+    const { length } = this.#queue;
+    const free = this.#resting.length + this.options.workers - this.#hired;
+    return (isNested ? asking > 0 && length === 0 : asking + free > length) && this.hasRoom();
   }
 
   // ---- Starts: each worker asks for its next job
@@ -154,22 +164,17 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
       if (this.started === 0) this.#results.add(() => this.#stop());
       this.life?.accepted(worker.job as J);
+      this.#asking--;
       worker.job = undefined;
       worker.proceed();
     });
   }
 
-  /** Is the event loop due for a turn? Then `worker` goes on after it. */
-  mustWait(worker: Worker<J, R>): boolean {
-    if (!this.turns.areDue() || !this.hasNext()) return false;
-    this.turns.wait(() => worker.proceed());
-    return true;
-  }
-
   /** `worker` has found no job. */
   rest(worker: Worker<J, R>): void {
-    if (this.waiting.isTelling || (this.accepting && this.#resting.length < MOST_RESTING)) this.#resting.push(worker);
+    if (this.#resting.length < MOST_RESTING) this.#resting.push(worker);
     else this.#retire(worker);
+    this.#checkEnd();
   }
 
   #retire(worker: Worker<J, R>): void {
@@ -184,7 +189,12 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** No job comes any more. */
   closeIntake(): void {
     this.accepting = false;
-    if (this.waiting.isTelling) return;
+    this.#checkEnd();
+  }
+
+  /** The workers live for as long as one of them runs a job: an item that was on its way may still come. */
+  #checkEnd(): void {
+    if (this.accepting || this.busy > 0 || this.waiting.isTelling) return;
     for (let worker; (worker = this.#resting.pop());) this.#retire(worker);
   }
 

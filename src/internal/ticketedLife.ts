@@ -6,21 +6,28 @@ import type { Gone } from './life.js';
 import type { Ticket, TicketLine } from './ticket.js';
 import type { Verdict, Worker } from './worker.js';
 
+/** Who has given out the tickets. */
+export interface Desk<J, R> {
+  /** Told before the hooks. */
+  onAccepted(ticket: Ticket<J, R>): void;
+  /** Told after the hooks and before downstream. */
+  onSettled(ticket: Ticket<J, R>, outcome: JobOutcome<J, R>): void;
+}
+
 /** The life of jobs with tickets, and the accounts of it. */
 export class TicketedLife<J, R> extends Life<Ticket<J, R>, R, J> {
   readonly accounts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0, running: 0 };
 
-  readonly #onOutcome: (outcome: JobOutcome<J, R>, ticket: Ticket<J, R>) => void;
+  readonly #desk: Desk<J, R>;
 
-  /** @param onOutcome told of each outcome, after the hooks and before downstream */
   constructor(
     options: { readonly hooks: Listeners<J, R> | undefined; readonly scheduler: SchedulerLike },
     outcomes: Observer<JobOutcome<J, R>>,
     queue: TicketLine<J, R>,
-    onOutcome: (outcome: JobOutcome<J, R>, ticket: Ticket<J, R>) => void,
+    desk: Desk<J, R>,
   ) {
     super(options, outcomes, queue);
-    this.#onOutcome = onOutcome;
+    this.#desk = desk;
   }
 
   override jobOf(ticket: Ticket<J, R>): J {
@@ -29,6 +36,7 @@ export class TicketedLife<J, R> extends Life<Ticket<J, R>, R, J> {
 
   override accepted(ticket: Ticket<J, R>): void {
     this.accounts.accepted++;
+    this.#desk.onAccepted(ticket);
     super.accepted(ticket);
   }
 
@@ -62,8 +70,11 @@ export class TicketedLife<J, R> extends Life<Ticket<J, R>, R, J> {
 
   override started(worker: Worker<Ticket<J, R>, R>): void {
     this.accounts.running++;
-    worker.job!.worker = worker;
+    const ticket = worker.job!;
+    ticket.worker = worker;
     super.started(worker);
+    // It was aborted when it had no place yet, and no worker.
+    if (ticket.signal?.aborted) worker.abort(ticket.signal.reason);
   }
 
   override settled(worker: Worker<Ticket<J, R>, R>, verdict: Verdict, result: unknown): void {
@@ -74,7 +85,7 @@ export class TicketedLife<J, R> extends Life<Ticket<J, R>, R, J> {
   }
 
   protected override deliver(ticket: Ticket<J, R>, outcome: JobOutcome<J, R>): void {
-    this.#onOutcome(outcome, ticket);
+    this.#desk.onSettled(ticket, outcome);
     super.deliver(ticket, outcome);
   }
 }

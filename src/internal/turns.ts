@@ -31,6 +31,8 @@ export class Turns {
   /** When the host was asked for a turn that has not come yet. */
   #since: number | undefined;
   #settled = 0;
+  /** Was found out, so that everybody asks. */
+  #isDue = false;
   #waiting: (() => void)[] = [];
 
   constructor(options: TurnsOptions) {
@@ -39,7 +41,7 @@ export class Turns {
 
   /** A promise job has settled: is it time to ask whether a turn is due? Now and then, since the clock costs as much as a job. */
   mustAsk(): boolean {
-    return this.#waiting.length > 0 || ++this.#settled % STRIDE === 0;
+    return this.#isDue || ++this.#settled % STRIDE === 0;
   }
 
   /** Has the loop not turned for too long? */
@@ -52,7 +54,7 @@ export class Turns {
       this.#since = now;
       nextTurn(() => this.resume());
     }
-    return now - this.#since > yieldAfter;
+    return (this.#isDue = now - this.#since > yieldAfter);
   }
 
   /** Calls back when the loop has turned. Only when a turn is due. */
@@ -63,6 +65,7 @@ export class Turns {
   /** The loop has turned, or nothing is left to wait for. */
   resume(): void {
     this.#since = undefined;
+    this.#isDue = false;
     for (const callback of this.#waiting.splice(0)) callback();
   }
 }

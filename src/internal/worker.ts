@@ -66,7 +66,7 @@ export class Worker<J, R> implements Observer<R> {
   #start(job: J): void {
     const pool = this.#pool;
     const { life } = pool;
-    const attempt = new Attempt(this.id, 1, pool.started++);
+    const attempt = new Attempt(this.id, pool.started++);
     pool.busy++;
     this.#state = 'starting';
     this.#promised = false;
@@ -103,7 +103,9 @@ export class Worker<J, R> implements Observer<R> {
   #answer(verdict: Verdict, result: unknown): void {
     this.#settle(verdict, result);
     const pool = this.#pool;
-    if (!pool.turns.mustAsk() || !pool.mustWait(this)) this.proceed();
+    const { turns } = pool;
+    if (turns.mustAsk() && turns.areDue() && pool.hasNext()) turns.wait(() => this.proceed());
+    else this.proceed();
   }
 
   // ---- A stream, or a thenable. The worker is its Observer.
