@@ -87,6 +87,24 @@ class Pulled<T> implements AsyncIterable<T> {
   }
 }
 
+/** A handle of promise jobs that listens to an iterable, whose items come when the spec gives them. */
+function listening(
+  workers: number,
+  buffer: number,
+): {
+  readonly held: Held<string>;
+  readonly source: Pulled<string>;
+  readonly jobs: BackgroundJobs<string, unknown>;
+  readonly outcomes: readonly string[];
+} {
+  const held = new Held<string>();
+  const source = new Pulled<string>();
+  const jobs = new BackgroundJobs(held.promises, { workers, buffer });
+  const outcomes = outcomesOf(jobs);
+  jobs.listenTo(source);
+  return { held, source, jobs, outcomes };
+}
+
 /** An endless generator that tells what was taken from it. */
 function numbered(name: string, taken: string[], returned: string[] = []): Iterable<string> {
   return (function* () {
@@ -110,7 +128,7 @@ function throwing(error: unknown): () => never {
 
 describe('BackgroundJobs', () => {
   describe('offer', () => {
-    it('starts a job in the same call when a worker rests', async () => {
+    it('starts a job in the same call when a worker is free', async () => {
       const log: string[] = [];
       const jobs = new BackgroundJobs((job: string) => (log.push(`work ${job}`), of(job)), { workers: 1, buffer: 0 });
       jobs.outcomes$.subscribe((outcome) => log.push(brief(outcome)));
@@ -1113,12 +1131,8 @@ describe('BackgroundJobs', () => {
     for (const level of LEVELS) {
       const runs = level === 'drain';
       it(`${runs ? 'runs' : 'refuses'} an item that was on its way and arrives after '${level}' while the pool lives`, async () => {
-        const held = new Held<string>();
-        const source = new Pulled<string>();
-        const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
-        jobs.listenTo(source);
+        const { held, source, jobs, outcomes } = listening(1, 1);
         jobs.offer('a');
-        const outcomes = outcomesOf(jobs);
         const ended = jobs.shutdown(level);
         expect(source.returned).to.equal(1);
         await source.give('late');
@@ -1141,11 +1155,7 @@ describe('BackgroundJobs', () => {
     for (const level of LEVELS) {
       const runs = level === 'drain';
       it(`${runs ? 'runs' : 'refuses'} an item that waits its turn when '${level}' comes, and refuses the sender behind it`, async () => {
-        const held = new Held<string>();
-        const source = new Pulled<string>();
-        const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 0 });
-        const outcomes = outcomesOf(jobs);
-        jobs.listenTo(source);
+        const { held, source, jobs, outcomes } = listening(1, 0);
         jobs.offer('a');
         await source.give('item');
         const sent = jobs.send('s').catch((error: Error) => error.message);
@@ -1194,12 +1204,7 @@ describe('BackgroundJobs', () => {
 
     it('leaves no worker idle when it begins while a job is on its way to one', async () => {
       const held = new Held<string>();
-      const listen = (): void => void jobs.listenTo(['b', 'c']);
-      const hooks: JobHooks = {
-        accepted: (job) => {
-          if (job === 'a') listen();
-        },
-      };
+      const hooks: JobHooks = { accepted: (job) => void (job === 'a' && jobs.listenTo(['b', 'c'])) };
       const jobs: BackgroundJobs<string, unknown> = new BackgroundJobs(held.promises, { workers: 2, buffer: 0, hooks });
       jobs.offer('a');
       expect(held.called).to.eql(['a', 'b']);
@@ -1221,10 +1226,7 @@ describe('BackgroundJobs', () => {
     });
 
     it('gives an iterable its turns beside an async one that could be read ahead', async () => {
-      const held = new Held<string>();
-      const source = new Pulled<string>();
-      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
-      jobs.listenTo(source);
+      const { held, source, jobs } = listening(1, 1);
       await source.give('a1');
       jobs.listenTo(['s1', 's2']);
       for (let n = 2; n < 6; n++) {
@@ -1236,11 +1238,8 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown('abandon');
     });
 
-    it('runs an item that arrives while the pool drains at once when a worker is free', async () => {
-      const held = new Held<string>();
-      const source = new Pulled<string>();
-      const jobs = new BackgroundJobs(held.promises, { workers: 2, buffer: 0 });
-      jobs.listenTo(source);
+    it('runs an item that arrives while the pool drains at once when a worker rests', async () => {
+      const { held, source, jobs } = listening(2, 0);
       for (const job of ['long', 'short']) jobs.offer(job);
       held.complete('short');
       await turn();
@@ -1252,10 +1251,7 @@ describe('BackgroundJobs', () => {
     });
 
     it('runs an item that waits its turn in a pool that drains when a job in front of it is given up', async () => {
-      const held = new Held<string>();
-      const source = new Pulled<string>();
-      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
-      jobs.listenTo(source);
+      const { held, source, jobs } = listening(1, 1);
       jobs.offer('a');
       const controller = new AbortController();
       void jobs.submit('b', { signal: controller.signal }).catch(() => undefined);
@@ -1271,11 +1267,7 @@ describe('BackgroundJobs', () => {
     });
 
     it('refuses an item that waits its turn when a pool that drains is told to discard', async () => {
-      const held = new Held<string>();
-      const source = new Pulled<string>();
-      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 0 });
-      const outcomes = outcomesOf(jobs);
-      jobs.listenTo(source);
+      const { held, source, jobs, outcomes } = listening(1, 0);
       jobs.offer('a');
       await source.give('item');
       void jobs.shutdown('drain');

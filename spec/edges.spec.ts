@@ -1,7 +1,7 @@
 // Many leave at once, or come when it is nearly too late: the accounts and the bound hold all the same.
 import { expect } from 'chai';
-import { concat, NEVER, of, Subject, throwError } from 'rxjs';
-import { BackgroundJobs, PoolMonitor, toAsyncIterable } from '../src/index.js';
+import { NEVER, Subject } from 'rxjs';
+import { BackgroundJobs, PoolMonitor } from '../src/index.js';
 import type { PoolStats } from '../src/index.js';
 import { turn } from './support/guard.js';
 
@@ -94,18 +94,5 @@ describe('BackgroundJobs, at its edges', () => {
     for (const job of ['b', 'c', 'd']) void jobs.send(job);
     await jobs.shutdown('abort');
     expect(seen).to.eql([4, 4, 4, 4]);
-  });
-
-  it('an iterator that was left knows of no error that had waited', async () => {
-    const iterator = toAsyncIterable(
-      concat(
-        of(1, 2),
-        throwError(() => new Error('late')),
-      ),
-      { capacity: 2 },
-    )[Symbol.asyncIterator]();
-    expect(await iterator.next()).to.deep.equal({ done: false, value: 1 });
-    await iterator.return!();
-    expect(await iterator.next()).to.deep.equal({ done: true, value: undefined });
   });
 });

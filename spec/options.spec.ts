@@ -154,6 +154,7 @@ const table: Record<string, Row> = {
       [[undefined], 'undefined'],
       [[{}, { accepted: 'log' }], "'log'", 'hooks.accepted'],
       [[{}, null], 'null'],
+      [[[{ accepted: 'log' }], null], 'null'],
     ],
     right: [{}, [], [{}], { settled: undefined }, new PoolMonitor(), [new PoolMonitor(), {}], undefined],
   },

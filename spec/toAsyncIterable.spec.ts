@@ -263,6 +263,17 @@ describe('toAsyncIterable', () => {
       expect(await iterator.return!()).to.eql(DONE);
       expect([await iterator.next(), subscribed]).to.eql([DONE, false]);
     });
+
+    it('lets go of an error that had waited, too', async () => {
+      const failing = concat(
+        of(1, 2),
+        throwError(() => new Error('late')),
+      );
+      const iterator = iterate(failing, { capacity: 2 });
+      expect(await iterator.next()).to.eql({ done: false, value: 1 });
+      await iterator.return!();
+      expect(await iterator.next()).to.eql(DONE);
+    });
   });
 
   describe('re-entrancy', () => {
