@@ -74,16 +74,13 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
   /** The accounts at this moment. */
   get stats(): MonitorStats {
     const counts = this.#counts;
-    const queued = this.#queued;
-    const delayed = this.#delayed;
-    const running = this.#running;
     return {
       offered: counts.accepted + counts.refused,
       ...counts,
-      queued,
-      delayed,
-      running,
-      lingering: this.#slots - running,
+      queued: this.#queued,
+      delayed: this.#delayed,
+      running: this.#running,
+      lingering: this.#slots - this.#running,
       queuedFor: this.#waits.summary,
       ranFor: this.#runs.summary,
     };

@@ -51,6 +51,9 @@ export function pullThrough<J, O extends ObservableInput<unknown>>(
         const taker: Taker<J> = {
           canStart: (isNested) => pool.canStart(isNested) && taker.hasRoom(),
           hasRoom: () => pool.hasRoom(untaken.length),
+          get isAsked() {
+            return pool.isAsked;
+          },
           give: (job) => pool.give(job),
           admitLate: (job) => pool.admitLate(job),
           turns: pool.turns,

@@ -162,9 +162,9 @@ export interface PoolConfig<J, R> {
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
   /**
-   * Milliseconds, ≥ 0, of promise jobs back to back after which the next start waits for a turn of the event loop, so that
-   * timers and I/O are not starved. Jobs that wait for anything real are never delayed; never in virtual time. `Infinity`
-   * is never. @default 5
+   * Milliseconds, ≥ 0, of promise jobs, or of items of an async iterable, back to back after which the next one waits for
+   * a turn of the event loop, so that timers and I/O are not starved. What waits for anything real is never delayed; never
+   * in virtual time. `Infinity` is never. @default 5
    */
   readonly yieldAfter?: number | undefined;
   /** Times what the pool reports; it never runs work. @default asyncScheduler */

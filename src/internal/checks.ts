@@ -109,7 +109,7 @@ export function show(value: unknown): string {
 /** The known word that is near, or all there are. */
 function suggest(word: string, known: readonly string[]): string {
   const near = known.find((other) => strangers(word, other) + strangers(other, word) < 3);
-  return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${show(near)}?`;
+  return near ? `did you mean ${show(near)}?` : `there are ${known.join(', ')}`;
 }
 
 /** How many letters of `a` are not in `b`: with those of `b` that are not in `a`, a lower bound of their edit distance. */

@@ -35,11 +35,10 @@ export class Durations {
 
   get summary(): DurationSummary {
     const count = this.#count;
-    const max = this.#max;
     return {
       count,
       mean: count === 0 ? 0 : this.#sum / count,
-      max,
+      max: this.#max,
       p50: this.#quantile(0.5),
       p99: this.#quantile(0.99),
     };

@@ -53,8 +53,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
   /** Who waits for room, first come first served. */
   readonly #senders = new TicketLine<J, R>();
   readonly #revocations = new Revocations<Revocable<J, R>>((tickets, reason) => this.#revoke(tickets, reason));
-  /** The iterables that are listened to: each is asked when a worker looks for its next job. */
-  readonly #pulled = new Set<Taker<J> & { readonly isAsync: boolean }>();
+  /** The iterables that are listened to, and whether they are async: each is asked when a worker looks for its next job. */
+  readonly #pulled = new Map<Taker<J>, boolean>();
   readonly #arrivals = new Subject<Ticket<J, R>>();
   readonly #outcomes = new Subject<JobOutcome<J, R>>();
   readonly #closing = new Subject<void>();
@@ -75,10 +75,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
         this.#escalation.end();
         this.#outcomes.complete();
         this.#wakeIdlers();
-        const { stats } = this;
-        const dropped = this.#dropped;
-        const abandoned = this.#abandoned;
-        ended.resolve({ level: LEVELS[this.#pool.level]!, stats, dropped, abandoned });
+        const level = LEVELS[this.#pool.level]!;
+        ended.resolve({ level, stats: this.stats, dropped: this.#dropped, abandoned: this.#abandoned });
       },
     });
   }
@@ -175,20 +173,20 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
 
   listenTo(source: JobSource<J>): Subscription {
     const pool = this.#pool;
-    const taker = {
-      get isAsync() {
-        return isPulledAsync(source);
-      },
-      canStart: (isNested: boolean) => pool.canStart(isNested),
+    const taker: Taker<J> = {
+      canStart: (isNested) => pool.canStart(isNested),
       hasRoom: () => pool.hasRoom() && this.#senders.length === 0 && this.#mayReadAhead(),
-      give: (job: J) => pool.give(this.#ticketFor(job)),
-      admitLate: (job: J) => this.#admitLate(this.#ticketFor(job)),
+      get isAsked() {
+        return pool.isAsked;
+      },
+      give: (job) => pool.give(this.#ticketFor(job)),
+      admitLate: (job) => this.#admitLate(this.#ticketFor(job)),
       turns: pool.turns,
-      pull: undefined as Taker<J>['pull'],
+      pull: undefined,
     };
     const jobs = intake(source, taker);
     if (!pool.accepting) return Subscription.EMPTY;
-    if (jobs !== source) this.#pulled.add(taker);
+    if (jobs !== source) this.#pulled.set(taker, isPulledAsync(source));
     return jobs
       .pipe(
         takeUntil(this.#closing),
@@ -207,9 +205,9 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       .subscribe({ error: reportError });
   }
 
-  /** Or would one that is never read ahead find no place for ever? */
+  /** An async iterable that is read ahead keeps the buffer full, and one of the other kind needs it empty to be asked. */
   #mayReadAhead(): boolean {
-    return this.#pool.canStart(false) || [...this.#pulled].every(({ isAsync }) => isAsync);
+    return this.#pool.canStart(false) || ![...this.#pulled.values()].includes(false);
   }
 
   #ticketFor(job: J): Ticket<J, R> {
@@ -222,8 +220,8 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
 
   /** Now or never, and never before one who waits. */
   #arrive(ticket: Ticket<J, R>): void {
-    if (!this.#pool.accepting) this.#pool.waiting.refuse(ticket, 'closed');
-    else if (this.#senders.length > 0) this.#pool.waiting.refuse(ticket, 'full');
+    if (!this.#pool.accepting) this.#pool.buffer.refuse(ticket, 'closed');
+    else if (this.#senders.length > 0) this.#pool.buffer.refuse(ticket, 'full');
     else this.#arrivals.next(ticket);
   }
 
@@ -254,10 +252,10 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
     }
     // Until the shutdown, of which whoever is refused may hear before the iterables are let go.
     if (!pool.accepting) return;
-    for (const taker of [...pulled]) {
+    for (const [taker, isAsync] of [...pulled]) {
       const { accepted } = life.accounts;
       taker.pull?.();
-      if (life.accounts.accepted > accepted && pulled.delete(taker)) pulled.add(taker);
+      if (life.accounts.accepted > accepted && pulled.delete(taker)) pulled.set(taker, isAsync);
     }
   }
 
@@ -270,7 +268,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       else senders.push(ticket);
     }
     // All have left, so that whoever hears of one does not find the next still waiting.
-    this.#pool.waiting.tell(() => this.#life.refusedAll(refused, 'closed'));
+    this.#pool.buffer.tell(() => this.#life.refusedAll(refused, 'closed'));
   }
 
   // ---- A caller's signal
@@ -302,7 +300,7 @@ export class Handle<J, R> implements BackgroundJobs<J, R> {
       this.#keep(ticket);
       ticket.onRevoked(reason);
     }
-    pool.waiting.tell(() => this.#life.withdrawn(queued, reason));
+    pool.buffer.tell(() => this.#life.withdrawn(queued, reason));
     for (const ticket of tickets) ticket.worker?.abort(reason);
     this.#fill();
   }

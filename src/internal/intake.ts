@@ -14,8 +14,10 @@ export interface Taker<J> {
   canStart(isNested: boolean): boolean;
   /** Is there a place for one more, to run or to wait? */
   hasRoom(): boolean;
-  /** Gives an item to a worker that is looking for a job, if there is any. */
-  give(job: J): boolean;
+  /** Does a worker look for a job, and none waits for it? */
+  readonly isAsked: boolean;
+  /** Gives an item to that worker. */
+  give(job: J): void;
   /** Takes in an item that was on its way when the intake ended, if what it has is still run. */
   admitLate(job: J): void;
   /** When it is time for a turn of the event loop. */
@@ -72,14 +74,14 @@ export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observabl
     /** An item has been asked for. */
     let pulling = false;
     let ended = false;
-    /** An item is being handed over, from which a worker may have come to ask. */
-    let isNested = false;
+    /** Items are being handed over: a worker that one has started may come to ask. */
+    let handing = false;
 
-    const isUsable = (nested: boolean): boolean => !taker || (isAsync ? taker.hasRoom() : taker.canStart(nested));
+    const isUsable = (isNested: boolean): boolean => !taker || (isAsync ? taker.hasRoom() : taker.canStart(isNested));
     const pull = (): void => {
-      const wasNested = isNested;
-      isNested = true;
-      while (!pulling && !ended && !jobs.closed && isUsable(wasNested)) {
+      const isNested = handing;
+      handing = true;
+      while (!pulling && !ended && !jobs.closed && isUsable(isNested)) {
         pulling = true;
         try {
           const item = iterator.next();
@@ -89,7 +91,7 @@ export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observabl
           fail(error);
         }
       }
-      isNested = wasNested;
+      handing = isNested;
     };
     const arrive = (item: IteratorResult<J>): void => {
       let job: J;
@@ -107,7 +109,8 @@ export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observabl
         // A generator could not be told while it was busy.
         if (!isAsync) void letGo(iterator);
         taker?.admitLate(job);
-      } else if (!taker?.give(job)) jobs.next(job);
+      } else if (taker?.isAsked) taker.give(job);
+      else jobs.next(job);
       if (!isAsync) return;
       // One that has its items at hand would never let timers and I/O have their turn.
       if (taker?.turns.mustAsk() && taker.turns.areDue()) taker.turns.wait(goOn);

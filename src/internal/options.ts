@@ -50,9 +50,15 @@ export function readPoolOptions<J, R>(
   known: readonly string[] = OPTIONS,
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
-  const options = checkConfig(form, config, known, PLANNED);
-  const { workers, buffer, overflow = 'error', shutdown = NEVER, hooks, yieldAfter = 5 } = options;
-  const { scheduler = asyncScheduler } = options;
+  const {
+    workers,
+    buffer,
+    overflow = 'error',
+    shutdown = NEVER,
+    hooks,
+    yieldAfter = 5,
+    scheduler = asyncScheduler,
+  } = checkConfig(form, config, known, PLANNED);
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     workers: checkCount('workers', workers, 1, ' (an Observable is not there yet)'),

@@ -20,7 +20,7 @@ const MOST_RESTING = 1024;
 export class Pool<J, R, T = unknown> implements Taker<J> {
   readonly options: CoreOptions<J, R>;
   readonly life: PoolLife<J, R> | undefined;
-  readonly waiting: Buffer<J, R>;
+  readonly buffer: Buffer<J, R>;
   readonly turns: Turns;
   /** Jobs are taken in. */
   accepting = true;
@@ -59,8 +59,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     this.#results = results;
     this.#onFailure = onFailure;
     this.turns = new Turns(options);
-    this.waiting = new Buffer(options.overflow, life, () => this.#checkEnd());
-    this.#queue = this.waiting.queue;
+    this.buffer = new Buffer(options.overflow, life, () => this.#checkEnd());
+    this.#queue = this.buffer.queue;
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
@@ -76,14 +76,13 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
    * @throws BufferOverflowError when the buffer is full and the policy is `'error'`
    */
   admit(job: J, mayEvict = true): boolean {
-    const { waiting, options } = this;
-    const queue = this.#queue;
-    if (!this.accepting || this.closed) return waiting.refuse(job, 'closed');
+    const { buffer, options } = this;
+    if (!this.accepting || this.closed) return buffer.refuse(job, 'closed');
     const worker = this.#resting.pop();
-    if (!worker && this.#hired < options.workers && this.#asking <= queue.length) {
+    if (!worker && this.#hired < options.workers && !this.isAsked) {
       this.#hired++;
       this.#asking++;
-      queue.push(job);
+      this.#queue.push(job);
       return true;
     }
     if (worker || this.hasRoom()) {
@@ -91,8 +90,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
-    if (mayEvict && waiting.evict()) return this.admit(job, false);
-    waiting.refuse(job, 'full');
+    if (mayEvict && buffer.evict()) return this.admit(job, false);
+    buffer.refuse(job, 'full');
     if (options.overflow !== 'error') return false;
     const error = new BufferOverflowError(options.buffer, job);
     // Also where whoever heard of the refusal has ended the intake, and nobody would hear the throw.
@@ -100,11 +99,13 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     throw error;
   }
 
-  /** Gives `job` to a worker that is looking for one, if there is any. */
-  give(job: J): boolean {
-    const isAsked = this.#asking > this.#queue.length;
-    if (isAsked) this.waiting.enqueue(job);
-    return isAsked;
+  /** Does a worker look for a job, and none waits for it? */
+  get isAsked(): boolean {
+    return this.#asking > this.#queue.length;
+  }
+
+  give(job: J): void {
+    this.buffer.enqueue(job);
   }
 
   /** A job that came now would be run, though the intake may have ended. */
@@ -113,14 +114,14 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   }
 
   admitLate(job: J): void {
-    if (!this.stillRuns) return void this.waiting.refuse(job, 'closed');
+    if (!this.stillRuns) return void this.buffer.refuse(job, 'closed');
     this.#enqueue(job, this.#resting.pop());
   }
 
   /** Puts `job` in the queue, from which `worker` takes its next one, if there is a worker that rests. */
   #enqueue(job: J, worker: Worker<J, R> | undefined): void {
     if (worker) this.#asking++;
-    this.waiting.enqueue(job);
+    this.buffer.enqueue(job);
     if (!worker) return;
     this.#asking--;
     worker.proceed();
@@ -157,15 +158,16 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** A worker, as mergeMap merges it: it lives until the intake has ended and nothing waits. Its first job is `job`, which waits already. */
   hire(job: J): Observable<T> {
     const worker = new Worker<J, R>(this, this.#vacant.pop() ?? this.#workers.size + 1);
-    worker.job = job;
+    let first: J | undefined = job;
     this.#workers.add(worker);
     return new Observable((out) => {
       worker.out = out;
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
       if (this.started === 0) this.#results.add(() => this.#stop());
-      this.life?.accepted(worker.job as J);
+      this.life?.accepted(first as J);
       this.#asking--;
-      worker.job = undefined;
+      // Or it would be held for as long as the worker lives.
+      first = undefined;
       worker.proceed();
     });
   }
@@ -194,7 +196,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
 
   /** The workers live for as long as one of them runs a job: an item that was on its way may still come. */
   #checkEnd(): void {
-    if (this.accepting || this.busy > 0 || this.waiting.isTelling) return;
+    if (this.accepting || this.busy > 0 || this.buffer.isTelling) return;
     for (let worker; (worker = this.#resting.pop());) this.#retire(worker);
   }
 
@@ -225,10 +227,9 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   #shutdown(level: number, intake: Subscriber<void>): void {
     if (level <= this.level) return;
     this.level = level;
-    this.accepting = false;
     intake.next();
     if (level >= DISCARD) {
-      this.waiting.drop('shutdown');
+      this.buffer.drop('shutdown');
       this.turns.resume();
     }
     if (level >= ABORT) for (const worker of this.#inOrder()) worker.abort();
@@ -238,7 +239,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** Unsubscribed, or errored: the source is gone already; now the running jobs, then the buffer. */
   #stop(): void {
     for (const worker of this.#inOrder()) worker.abort();
-    this.waiting.drop('shutdown');
+    this.buffer.drop('shutdown');
   }
 
   /** The workers in the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */

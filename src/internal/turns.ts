@@ -1,6 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 
-/** Once in this many promise jobs the clock is looked at. */
+/** Once in this many promise jobs, and items of async iterables, the clock is looked at. */
 const STRIDE = 32;
 
 interface Host {
@@ -20,8 +20,8 @@ export interface TurnsOptions {
 }
 
 /**
- * Keeps jobs that settle in microtasks from starving timers and I/O: when they have run back to back for longer than the
- * budget, the next start waits for a turn of the event loop.
+ * Keeps promise jobs, and async iterables that have their items at hand, from starving timers and I/O: when they have come back
+ * to back for longer than the budget, the next start or item waits for a turn of the event loop.
  *
  * A callback of the host is the sign that the loop has turned; while it has not come, time is counted. So jobs that wait
  * for anything real are never delayed.
@@ -30,8 +30,8 @@ export class Turns {
   readonly #options: TurnsOptions;
   /** When the host was asked for a turn that has not come yet. */
   #since: number | undefined;
-  #settled = 0;
-  /** Was found out, so that everybody asks. */
+  #events = 0;
+  /** Found out, so that everybody asks. */
   #isDue = false;
   #waiting: (() => void)[] = [];
 
@@ -39,9 +39,9 @@ export class Turns {
     this.#options = options;
   }
 
-  /** A promise job has settled: is it time to ask whether a turn is due? Now and then, since the clock costs as much as a job. */
+  /** A promise job has settled, or an item has come: is it time to ask whether a turn is due? The clock costs as much as a job. */
   mustAsk(): boolean {
-    return this.#isDue || ++this.#settled % STRIDE === 0;
+    return this.#isDue || ++this.#events % STRIDE === 0;
   }
 
   /** Has the loop not turned for too long? */
