@@ -7,15 +7,13 @@ import type { Waiting } from './waiting.js';
 export class Buffer<T, R> {
   readonly queue: Waiting<T>;
 
-  readonly #overflow: Overflow;
   readonly #life: PoolLife<T, R> | undefined;
   readonly #onTold: () => void;
   /** Losses that are being told: one may be heard of by somebody who causes the next. */
   #telling = 0;
 
   /** @param onTold all who were to hear of a loss have heard */
-  constructor(overflow: Overflow, life: PoolLife<T, R> | undefined, onTold: () => void) {
-    this.#overflow = overflow;
+  constructor(life: PoolLife<T, R> | undefined, onTold: () => void) {
     this.#life = life;
     this.#onTold = onTold;
     this.queue = life?.queue ?? new Ring();
@@ -31,8 +29,7 @@ export class Buffer<T, R> {
   }
 
   /** Makes room for one more, as the policy says. `false`: nothing may go, or can. */
-  evict(): boolean {
-    const overflow = this.#overflow;
+  evict(overflow: Overflow): boolean {
     const { length } = this.queue;
     if (length === 0 || overflow === 'error' || overflow === 'drop-incoming') return false;
     this.#lose(overflow === 'clear' ? length : 1, overflow === 'replace-newest' ? 'pop' : 'shift', 'evicted');

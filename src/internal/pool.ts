@@ -59,7 +59,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     this.#results = results;
     this.#onFailure = onFailure;
     this.turns = new Turns(options);
-    this.buffer = new Buffer(options.overflow, life, () => this.#checkEnd());
+    this.buffer = new Buffer(life, () => this.#checkEnd());
     this.#queue = this.buffer.queue;
   }
 
@@ -90,7 +90,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
-    if (mayEvict && buffer.evict()) return this.admit(job, false);
+    if (mayEvict && buffer.evict(options.overflow)) return this.admit(job, false);
     buffer.refuse(job, 'full');
     if (options.overflow !== 'error') return false;
     const error = new BufferOverflowError(options.buffer, job);
@@ -114,8 +114,8 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   }
 
   admitLate(job: J): void {
-    if (!this.stillRuns) return void this.buffer.refuse(job, 'closed');
-    this.#enqueue(job, this.#resting.pop());
+    if (this.stillRuns) this.#enqueue(job, this.#resting.pop());
+    else this.buffer.refuse(job, 'closed');
   }
 
   /** Puts `job` in the queue, from which `worker` takes its next one, if there is a worker that rests. */
