@@ -12,13 +12,14 @@ export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: 
  */
 export function listenersOf<J, R>(hooks: unknown): Listeners<J, R> {
   const listeners: Listeners<J, R> = { accepted: [], started: [], retrying: [], settled: [], released: [] };
-  for (const hook of [hooks].flat()) {
-    if (!isObject(hook) || isFunction(hook)) return wrong('hooks', 'an object', hook);
+  for (const [i, hook] of [hooks].flat().entries()) {
+    const name = `hooks${Array.isArray(hooks) ? `[${i}]` : ''}`;
+    if (!isObject(hook) || isFunction(hook)) return wrong(name, 'an object', hook);
     for (const event of Object.keys(listeners) as (keyof JobHooks)[]) {
       const listener = hook[event];
       // What others put on Object.prototype is not a hook.
       if (listener === undefined || listener === (Object.prototype as Record<string, unknown>)[event]) continue;
-      checkFunction(`hooks.${event}`, listener);
+      checkFunction(`${name}.${event}`, listener);
       listeners[event].push(guarded(hook, listener as (...args: never[]) => unknown));
     }
   }

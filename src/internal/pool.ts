@@ -44,7 +44,7 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   readonly #vacant: number[] = [];
   /** Those that live or are about to be hired. */
   #hired = 0;
-  /** Those that are looking for a job now, or are about to be hired for one that is in the queue. */
+  /** Those that are looking for a job now. */
   #asking = 0;
 
   /** @param onFailure what a failure of the intake means to the results */
@@ -79,14 +79,14 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     const { buffer, options } = this;
     if (!this.accepting || this.closed) return buffer.refuse(job, 'closed');
     const worker = this.#resting.pop();
-    if (!worker && this.#hired < options.workers && !this.isAsked) {
+    if (!worker && this.#hired < options.workers) {
       this.#hired++;
-      this.#asking++;
       this.#queue.push(job);
       return true;
     }
     if (worker || this.hasRoom()) {
-      this.#enqueue(job, worker);
+      buffer.enqueue(job);
+      worker?.proceed();
       return false;
     }
     // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
@@ -114,17 +114,10 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   }
 
   admitLate(job: J): void {
-    if (this.stillRuns) this.#enqueue(job, this.#resting.pop());
-    else this.buffer.refuse(job, 'closed');
-  }
-
-  /** Puts `job` in the queue, from which `worker` takes its next one, if there is a worker that rests. */
-  #enqueue(job: J, worker: Worker<J, R> | undefined): void {
-    if (worker) this.#asking++;
+    if (!this.stillRuns) return void this.buffer.refuse(job, 'closed');
+    const worker = this.#resting.pop();
     this.buffer.enqueue(job);
-    if (!worker) return;
-    this.#asking--;
-    worker.proceed();
+    worker?.proceed();
   }
 
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
@@ -165,7 +158,6 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
       if (this.started === 0) this.#results.add(() => this.#stop());
       this.life?.accepted(first as J);
-      this.#asking--;
       // Or it would be held for as long as the worker lives.
       first = undefined;
       worker.proceed();

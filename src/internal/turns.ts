@@ -31,7 +31,7 @@ export class Turns {
   /** When the host was asked for a turn that has not come yet. */
   #since: number | undefined;
   #events = 0;
-  /** Found out, so that everybody asks. */
+  /** As was found out last: then everybody asks. */
   #isDue = false;
   #waiting: (() => void)[] = [];
 
@@ -65,7 +65,6 @@ export class Turns {
   /** The loop has turned, or nothing is left to wait for. */
   resume(): void {
     this.#since = undefined;
-    this.#isDue = false;
     for (const callback of this.#waiting.splice(0)) callback();
   }
 }
