@@ -1238,6 +1238,30 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown('abandon');
     });
 
+    it('reads an async iterable ahead beside an Observable', async () => {
+      const { held, source, jobs } = listening(1, 1);
+      jobs.listenTo(new Subject<string>());
+      await source.give('a');
+      await source.give('b');
+      expect([held.called, jobs.stats.queued]).to.eql([['a'], 1]);
+      await jobs.shutdown('abandon');
+    });
+
+    it('reads nothing ahead from an iterable when a job is given up while an item starts', async () => {
+      const held = new Held<string>();
+      const controller = new AbortController();
+      const work = (job: string, context: JobContext): ObservableInput<unknown> => {
+        if (job === 'a1') controller.abort();
+        return held.promises(job, context);
+      };
+      const jobs = new BackgroundJobs(work, { workers: 2, buffer: 1 });
+      void jobs.submit('given up', { signal: controller.signal }).catch(() => undefined);
+      const taken: string[] = [];
+      jobs.listenTo(numbered('a', taken));
+      expect(taken).to.eql(['a1']);
+      await jobs.shutdown('abandon');
+    });
+
     it('runs an item that arrives while the pool drains at once when a worker rests', async () => {
       const { held, source, jobs } = listening(2, 0);
       for (const job of ['long', 'short']) jobs.offer(job);
@@ -1264,6 +1288,20 @@ describe('BackgroundJobs', () => {
       await turn();
       held.complete('item');
       expect((await ended).stats).to.include({ offered: 3, accepted: 3, completed: 2, aborted: 1 });
+    });
+
+    it('lets an item that arrives while a full pool drains wait its turn, and keeps its bound', async () => {
+      const { held, source, jobs } = listening(1, 0);
+      // Asked for when there was room.
+      jobs.offer('a');
+      const ended = jobs.shutdown('drain');
+      await source.give('late');
+      expect(nonZero(jobs.stats)).to.eql({ offered: 2, accepted: 1, waiting: 1, running: 1 });
+      for (const job of ['a', 'late']) {
+        held.complete(job);
+        await turn();
+      }
+      expect((await ended).stats).to.include({ offered: 2, completed: 2 });
     });
 
     it('refuses an item that waits its turn when a pool that drains is told to discard', async () => {

@@ -853,6 +853,21 @@ describe('workerPool', () => {
       await turn();
       expect(takeReported()).to.eql([failure, failure]);
     });
+
+    it('start nothing for whoever hears of an overflow, although a worker has become free', () => {
+      const source = new Subject<string>();
+      const running = new Subject<never>();
+      const started: string[] = [];
+      const work = (job: string): Observable<never> => (started.push(job), running);
+      source.pipe(workerPool(work, { workers: 1, buffer: 0 })).subscribe({
+        error: () => {
+          running.complete();
+          source.next('c');
+        },
+      });
+      for (const job of ['a', 'b']) source.next(job);
+      expect(started).to.eql(['a']);
+    });
   });
 
   describe('unsubscription', () => {
