@@ -18,7 +18,7 @@ import {
   workerPool,
   workerPoolSettled,
 } from '../src/index.js';
-import { Ring } from '../src/internal/ring.js';
+import { Ring } from '../src/internal/support/fifo.js';
 import type { Overflow, PoolConfig, ShutdownLevel } from '../src/index.js';
 import { Deferred } from './support/deferred.js';
 import { takeReported, turn } from './support/guard.js';

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Observable, ObservableInput, Subscription } from 'rxjs';
 import type { DeadlineConfig } from './gracefulShutdown.js';
-import { Handle } from './internal/handle.js';
+import { Handle } from './internal/handle/handle.js';
 import type {
   JobOutcome,
   JobSource,

@@ -1,9 +1,9 @@
 import { asyncScheduler, defer, map, startWith, Subject, throttle } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
-import { after } from './internal/after.js';
-import { checkConfig, checkDuration, checkScheduler } from './internal/checks.js';
-import { Durations } from './internal/durations.js';
-import type { DurationSummary } from './internal/durations.js';
+import { after } from './internal/support/after.js';
+import { checkConfig, checkDuration, checkScheduler } from './internal/support/checks.js';
+import { Durations } from './internal/support/durations.js';
+import type { DurationSummary } from './internal/support/durations.js';
 import type { JobHooks, JobOutcome, PoolStats } from './types.js';
 
 /** What hooks can count: not the senders that wait for room, and not the limit of workers. */

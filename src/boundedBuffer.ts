@@ -1,7 +1,7 @@
 import { filter, merge, mergeMap, Observable, Subject, takeUntil, takeWhile, tap } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
-import { BoundedRing, readRingOptions } from './internal/boundedRing.js';
-import { checkConfig, checkCount, checkObservable } from './internal/checks.js';
+import { BoundedRing, readRingOptions } from './internal/core/boundedRing.js';
+import { checkConfig, checkCount, checkObservable } from './internal/support/checks.js';
 import type { Overflow } from './types.js';
 
 export interface BufferConfig<T> {

@@ -1,5 +1,5 @@
 import { Observable } from 'rxjs';
-import { checkSignal } from './internal/checks.js';
+import { checkSignal } from './internal/support/checks.js';
 
 /**
  * Emits once and completes when `signal` is aborted: at once, if it is already. A notifier for takeUntil or a pool's

@@ -1,5 +1,5 @@
 import { Observable } from 'rxjs';
-import { show } from './internal/checks.js';
+import { show } from './internal/support/checks.js';
 
 /** The signals that a program can listen to. SIGKILL and SIGSTOP cannot be caught. */
 export type SignalName =

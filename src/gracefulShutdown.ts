@@ -1,7 +1,7 @@
 import { asyncScheduler, from, Observable, Subscription, takeWhile } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
-import { after } from './internal/after.js';
-import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/checks.js';
+import { after } from './internal/support/after.js';
+import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/support/checks.js';
 import type { ShutdownLevel } from './types.js';
 
 /** Milliseconds. */

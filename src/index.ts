@@ -15,6 +15,6 @@ export { gracefulShutdown } from './gracefulShutdown.js';
 export type { DeadlineConfig, GracefulShutdownConfig } from './gracefulShutdown.js';
 export { PoolMonitor } from './PoolMonitor.js';
 export type { MonitorStats, PoolMonitorConfig } from './PoolMonitor.js';
-export type { DurationSummary } from './internal/durations.js';
+export type { DurationSummary } from './internal/support/durations.js';
 export { BufferOverflowError, JobAbortedError, JobDroppedError } from './errors.js';
 export type * from './types.js';

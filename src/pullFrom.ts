@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import { pulledFrom } from './internal/intake.js';
+import { pulledFrom } from './internal/core/intake.js';
 
 /**
  * `from(iterable)`, but for a pool that is piped directly onto it: the pool pulls the items itself, when it can use them.

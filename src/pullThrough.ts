@@ -1,12 +1,12 @@
 import { filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
-import { Handover } from './internal/handover.js';
-import { intake } from './internal/intake.js';
-import type { Taker } from './internal/intake.js';
-import { Life } from './internal/life.js';
+import { Handover } from './internal/support/observableIterator.js';
+import { intake } from './internal/core/intake.js';
+import type { Taker } from './internal/core/intake.js';
+import { Life } from './internal/lifecycle/lifecycle.js';
 import { OPTIONS, readPoolOptions } from './internal/options.js';
-import { Pool } from './internal/pool.js';
-import { Ring } from './internal/ring.js';
+import { Pool } from './internal/core/pool.js';
+import { Ring } from './internal/support/fifo.js';
 import { pullFrom } from './pullFrom.js';
 import type { LastValueOf, PoolConfig, Work } from './types.js';
 

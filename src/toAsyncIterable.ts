@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
 import type { BufferConfig } from './boundedBuffer.js';
-import { BoundedRing, readRingOptions } from './internal/boundedRing.js';
-import { checkConfig } from './internal/checks.js';
-import { Handover } from './internal/handover.js';
+import { BoundedRing, readRingOptions } from './internal/core/boundedRing.js';
+import { checkConfig } from './internal/support/checks.js';
+import { Handover } from './internal/support/observableIterator.js';
 
 /**
  * Makes an Observable iterable with `for await`, with a bound to what waits for a slow consumer.

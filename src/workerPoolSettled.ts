@@ -1,9 +1,9 @@
 import { catchError, EMPTY, filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { intake } from './internal/intake.js';
-import { Life } from './internal/life.js';
+import { intake } from './internal/core/intake.js';
+import { Life } from './internal/lifecycle/lifecycle.js';
 import { readPoolOptions } from './internal/options.js';
-import { Pool } from './internal/pool.js';
+import { Pool } from './internal/core/pool.js';
 import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
 
 /**

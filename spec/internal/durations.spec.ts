@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Durations } from '../../src/internal/durations.js';
-import type { DurationSummary } from '../../src/internal/durations.js';
+import { Durations } from '../../src/internal/support/durations.js';
+import type { DurationSummary } from '../../src/internal/support/durations.js';
 
 /** Below this it is nothing: a microsecond. */
 const LEAST = 0.001;

@@ -2,9 +2,9 @@ import { Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { DatedRing } from '../../src/internal/waiting.js';
-import { Ring } from '../../src/internal/ring.js';
-import { Ticket, TicketLine } from '../../src/internal/ticket.js';
+import { DatedRing } from '../../src/internal/lifecycle/timestampedFifo.js';
+import { Ring } from '../../src/internal/support/fifo.js';
+import { Ticket, TicketLine } from '../../src/internal/handle/record.js';
 
 /** So often in a row: a few, or enough to grow past the length from which a ring gives its memory back. */
 const times = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 40 }), fc.constantFrom(1030, 2050));

@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import { asyncScheduler, lastValueFrom, range } from 'rxjs';
 import { workerPool } from '../../src/index.js';
-import type { Turns } from '../../src/internal/turns.js';
+import type { Turns } from '../../src/internal/core/budget.js';
 
 type Module = { Turns: typeof Turns };
-const path = require.resolve('../../src/internal/turns.ts');
+const path = require.resolve('../../src/internal/core/budget.ts');
 
 function loadedWithout(...missing: 'setImmediate'[]): Module {
   const host = globalThis as Record<string, unknown>;

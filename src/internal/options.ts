@@ -9,10 +9,10 @@ import {
   checkNotifier,
   checkOneOf,
   checkScheduler,
-} from './checks.js';
-import { OVERFLOWS } from './boundedRing.js';
-import { listenersOf } from './hooks.js';
-import type { Listeners } from './hooks.js';
+} from './support/checks.js';
+import { OVERFLOWS } from './core/boundedRing.js';
+import { listenersOf } from './lifecycle/hooks.js';
+import type { Listeners } from './lifecycle/hooks.js';
 
 /** What the pool itself goes by. */
 export interface CoreOptions<J, R> {

@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import { Ring } from './ring.js';
+import { Ring } from '../support/fifo.js';
 
 /** What waits, in the order in which it is taken. */
 export interface Waiting<J> {

@@ -1,4 +1,4 @@
-import type { JobContext } from '../types.js';
+import type { JobContext } from '../../types.js';
 
 /** One start of one job. An AbortController costs more than all the rest together, so it is made when somebody asks. */
 export class Attempt implements JobContext {

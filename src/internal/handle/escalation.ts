@@ -1,11 +1,11 @@
 import { Subject, Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
-import { DEFAULT_GRACE } from '../gracefulShutdown.js';
-import type { DeadlineConfig } from '../gracefulShutdown.js';
-import type { ShutdownLevel } from '../types.js';
-import { after } from './after.js';
-import { checkConfig, checkDuration, checkOneOf, checkScheduler } from './checks.js';
-import { ABORT, LEVELS } from './levels.js';
+import { DEFAULT_GRACE } from '../../gracefulShutdown.js';
+import type { DeadlineConfig } from '../../gracefulShutdown.js';
+import type { ShutdownLevel } from '../../types.js';
+import { after } from '../support/after.js';
+import { checkConfig, checkDuration, checkOneOf, checkScheduler } from '../support/checks.js';
+import { ABORT, LEVELS } from '../core/shutdown.js';
 
 /** The levels of a shutdown that is called for, again and again perhaps: the earliest deadline and the shortest grace count. */
 export class Escalation {

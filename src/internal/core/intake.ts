@@ -1,8 +1,8 @@
 import { from, isObservable, Observable } from 'rxjs';
-import type { JobSource } from '../types.js';
-import { isFunction, isObject, wrong } from './checks.js';
-import { reportError } from './reportError.js';
-import type { Turns } from './turns.js';
+import type { JobSource } from '../../types.js';
+import { isFunction, isObject, wrong } from '../support/checks.js';
+import { reportError } from '../support/reporting.js';
+import type { Turns } from './budget.js';
 
 /** Whoever runs the items of an iterable, as its intake sees it. */
 export interface Taker<J> {

@@ -1,11 +1,11 @@
 import type { Observer, SchedulerLike } from 'rxjs';
-import type { DropReason, EvictionReason, JobOutcome, RefusalReason } from '../types.js';
+import type { DropReason, EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
 import { listenersOf } from './hooks.js';
 import type { Listeners } from './hooks.js';
-import type { PoolOptions } from './options.js';
-import { DatedRing } from './waiting.js';
-import type { DatedWaiting } from './waiting.js';
-import type { Verdict, Worker } from './worker.js';
+import type { PoolOptions } from '../options.js';
+import { DatedRing } from './timestampedFifo.js';
+import type { DatedWaiting } from './timestampedFifo.js';
+import type { Verdict, Worker } from '../core/worker.js';
 
 /** What has left the queue, and when it had come. */
 export type Gone<T> = readonly [item: T, arrivedAt: number];

@@ -1,4 +1,4 @@
-import type { ShutdownLevel } from '../types.js';
+import type { ShutdownLevel } from '../../types.js';
 
 /** From the softest to the harshest. */
 export const LEVELS: readonly ShutdownLevel[] = ['drain', 'discard', 'abort', 'abandon'];

@@ -1,13 +1,13 @@
 import { Observable, takeWhile } from 'rxjs';
 import type { Subscriber } from 'rxjs';
-import { BufferOverflowError } from '../errors.js';
+import { BufferOverflowError } from '../../errors.js';
 import type { Taker } from './intake.js';
 import { Buffer } from './buffer.js';
-import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './levels.js';
-import type { PoolLife } from './life.js';
-import type { CoreOptions } from './options.js';
-import { Turns } from './turns.js';
-import type { Waiting } from './waiting.js';
+import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './shutdown.js';
+import type { PoolLife } from '../lifecycle/lifecycle.js';
+import type { CoreOptions } from '../options.js';
+import { Turns } from './budget.js';
+import type { Waiting } from '../lifecycle/timestampedFifo.js';
 import { Worker } from './worker.js';
 
 /** Above this many, a worker that finds no job retires: a resting one costs a kilobyte. */

@@ -1,7 +1,7 @@
-import type { EvictionReason, Overflow, RefusalReason } from '../types.js';
-import type { Gone, PoolLife } from './life.js';
-import { Ring } from './ring.js';
-import type { Waiting } from './waiting.js';
+import type { EvictionReason, Overflow, RefusalReason } from '../../types.js';
+import type { Gone, PoolLife } from '../lifecycle/lifecycle.js';
+import { Ring } from '../support/fifo.js';
+import type { Waiting } from '../lifecycle/timestampedFifo.js';
 
 /** What waits, and how jobs are lost from it: each loss is told before the results may complete. */
 export class Buffer<T, R> {

@@ -1,10 +1,10 @@
 import type { Observer, SchedulerLike } from 'rxjs';
-import type { EvictionReason, JobOutcome, RefusalReason } from '../types.js';
+import type { EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
 import type { Listeners } from './hooks.js';
-import { Life } from './life.js';
-import type { Gone } from './life.js';
-import type { Ticket, TicketLine } from './ticket.js';
-import type { Verdict, Worker } from './worker.js';
+import { Life } from './lifecycle.js';
+import type { Gone } from './lifecycle.js';
+import type { Ticket, TicketLine } from '../handle/record.js';
+import type { Verdict, Worker } from '../core/worker.js';
 
 /** Who has given out the tickets. */
 export interface Desk<J, R> {

@@ -1,8 +1,8 @@
-import { JobDroppedError } from '../errors.js';
-import type { JobDropped, JobOutcome, RefusalReason } from '../types.js';
-import { Promised } from './promised.js';
-import type { DatedWaiting } from './waiting.js';
-import type { Worker } from './worker.js';
+import { JobDroppedError } from '../../errors.js';
+import type { JobDropped, JobOutcome, RefusalReason } from '../../types.js';
+import { Promised } from '../support/deferred.js';
+import type { DatedWaiting } from '../lifecycle/timestampedFifo.js';
+import type { Worker } from '../core/worker.js';
 
 /** A job that can be found again, wherever it is: a promise may depend on it, or its sender may wait for room. */
 export class Ticket<J, R> {

@@ -1,10 +1,10 @@
 import { from, Observable } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
-import { JobAbortedError } from '../errors.js';
+import { JobAbortedError } from '../../errors.js';
 import { Attempt } from './attempt.js';
-import { isFunction } from './checks.js';
+import { isFunction } from '../support/checks.js';
 import type { Pool } from './pool.js';
-import { reportError } from './reportError.js';
+import { reportError } from '../support/reporting.js';
 import { isNativePromise, readResult } from './workResult.js';
 
 /** The place of a job whose `work` has not returned yet: behind all that are subscribed. */

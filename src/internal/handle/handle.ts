@@ -12,9 +12,9 @@ import {
   tap,
 } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
-import type { BackgroundJobs, SendConfig, SubmitConfig } from '../BackgroundJobs.js';
-import { BufferOverflowError, JobDroppedError } from '../errors.js';
-import type { DeadlineConfig } from '../gracefulShutdown.js';
+import type { BackgroundJobs, SendConfig, SubmitConfig } from '../../BackgroundJobs.js';
+import { BufferOverflowError, JobDroppedError } from '../../errors.js';
+import type { DeadlineConfig } from '../../gracefulShutdown.js';
 import type {
   JobContext,
   JobDropped,
@@ -24,21 +24,21 @@ import type {
   PoolStats,
   ShutdownLevel,
   ShutdownReport,
-} from '../types.js';
-import { checkConfig, checkSignal } from './checks.js';
+} from '../../types.js';
+import { checkConfig, checkSignal } from '../support/checks.js';
 import { Escalation } from './escalation.js';
-import { intake, isPulledAsync } from './intake.js';
-import type { Taker } from './intake.js';
-import { DRAIN, LEVELS, levelOf } from './levels.js';
-import { readPoolOptions } from './options.js';
-import type { PoolOptions } from './options.js';
-import { Pool } from './pool.js';
-import { Promised } from './promised.js';
-import { reportError } from './reportError.js';
-import { Revocations } from './revocations.js';
-import { Sent, Submitted, Ticket, TicketLine } from './ticket.js';
-import type { Revocable } from './ticket.js';
-import { TicketedLife } from './ticketedLife.js';
+import { intake, isPulledAsync } from '../core/intake.js';
+import type { Taker } from '../core/intake.js';
+import { DRAIN, LEVELS, levelOf } from '../core/shutdown.js';
+import { readPoolOptions } from '../options.js';
+import type { PoolOptions } from '../options.js';
+import { Pool } from '../core/pool.js';
+import { Promised } from '../support/deferred.js';
+import { reportError } from '../support/reporting.js';
+import { Revocations } from './cancellation.js';
+import { Sent, Submitted, Ticket, TicketLine } from './record.js';
+import type { Revocable } from './record.js';
+import { TicketedLife } from '../lifecycle/ticketedLife.js';
 
 /** {@link BackgroundJobs}: promises and senders around a pool. What is queued, run and ended is the pool's business. */
 export class Handle<J, R> implements BackgroundJobs<J, R> {

@@ -3,7 +3,7 @@
 // `return()` only after the next value, which may never come.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { isFunction, isObject } from './checks.js';
+import { isFunction, isObject } from '../support/checks.js';
 import { isAsyncIterable, pulled } from './intake.js';
 
 type Then<T> = PromiseLike<T>['then'];

@@ -1,6 +1,6 @@
-import type { JobHooks } from '../types.js';
-import { checkFunction, isFunction, isObject, wrong } from './checks.js';
-import { reportError } from './reportError.js';
+import type { JobHooks } from '../../types.js';
+import { checkFunction, isFunction, isObject, wrong } from '../support/checks.js';
+import { reportError } from '../support/reporting.js';
 
 /** Who listens to what. */
 export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: Required<JobHooks<J, R>>[E][] };

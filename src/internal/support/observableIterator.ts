@@ -1,7 +1,7 @@
 import { Subject, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { Promised } from './promised.js';
-import { Ring } from './ring.js';
+import { Promised } from './deferred.js';
+import { Ring } from './fifo.js';
 
 type Item<T> = IteratorResult<T, undefined>;
 

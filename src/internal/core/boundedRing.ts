@@ -1,7 +1,7 @@
-import { BufferOverflowError } from '../errors.js';
-import type { Overflow } from '../types.js';
-import { checkCount, checkFunction, checkOneOf } from './checks.js';
-import { Ring } from './ring.js';
+import { BufferOverflowError } from '../../errors.js';
+import type { Overflow } from '../../types.js';
+import { checkCount, checkFunction, checkOneOf } from '../support/checks.js';
+import { Ring } from '../support/fifo.js';
 
 /** The policies of a buffer that knows nothing of jobs. */
 export const OVERFLOWS: readonly Overflow[] = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'];
