@@ -1,0 +1,115 @@
+import { expect } from 'chai';
+import { EMPTY, from, Observable, of, Subject, tap } from 'rxjs';
+import { workerPool } from '../../src/index.js';
+import { takeReported, turn } from '../support/guard.js';
+import { marbles } from '../support/marbles.js';
+import { coldJobs, errorAs } from './support.js';
+
+describe('workerPool', () => {
+  describe('errors', () => {
+    it('of the source come at once, and stop what runs', () =>
+      marbles((helpers) => {
+        const { hot, expectObservable, expectSubscriptions } = helpers;
+        const source = hot('    -ab-#      ');
+        const jobs = coldJobs(helpers, { a: '------(a|)', b: '------(b|)' });
+        const expected = '      ----#      ';
+        expectObservable(source.pipe(workerPool(jobs.work, { workers: 1, buffer: 1 }))).toBe(expected);
+        expectSubscriptions(source.subscriptions).toBe('^---!');
+        expectSubscriptions(jobs.windows('a')).toBe('   -^--!');
+        expectSubscriptions(jobs.windows('b')).toBe([]);
+      }));
+
+    it('of a job come at once, release the source, and stop the other jobs', () =>
+      marbles((helpers) => {
+        const { hot, expectObservable, expectSubscriptions } = helpers;
+        const source = hot('    -abc------|');
+        const jobs = coldJobs(helpers, { a: '-----(a|)', b: '-x-#', c: '---(c|)' });
+        const expected = '      ---x-#     ';
+        expectObservable(source.pipe(workerPool(jobs.work, { workers: 2, buffer: 1 }))).toBe(expected);
+        expectSubscriptions(source.subscriptions).toBe('^----!');
+        expectSubscriptions(jobs.windows('a')).toBe('   -^---!');
+        expectSubscriptions(jobs.windows('b')).toBe('   --^--!');
+        expectSubscriptions(jobs.windows('c')).toBe([]);
+      }));
+
+    it('of work that throws are errors of its job', () =>
+      marbles(({ hot, expectObservable, expectSubscriptions }) => {
+        const source = hot('    -a---b---|');
+        const expected = '      -----#    ';
+        const work = (job: string): Observable<string> => {
+          if (job === 'b') throw 'error';
+          return EMPTY;
+        };
+        expectObservable(source.pipe(workerPool(work, { workers: 1, buffer: 0 }))).toBe(expected);
+        expectSubscriptions(source.subscriptions).toBe('^----!');
+      }));
+
+    it('of a waiting job come when its turn has come', () =>
+      marbles((helpers) => {
+        const { hot, expectObservable, expectSubscriptions } = helpers;
+        const source = hot('    -ab|     ');
+        const jobs = coldJobs(helpers, { a: '---(a|)', b: '-#' });
+        const expected = '      ----a#   ';
+        expectObservable(source.pipe(workerPool(jobs.work, { workers: 1, buffer: 1 }))).toBe(expected);
+        expectSubscriptions(source.subscriptions).toBe('^--!');
+        expectSubscriptions(jobs.windows('b')).toBe('   ----^!');
+      }));
+
+    it('of a full buffer carry the job and the capacity, and stop what runs', () =>
+      marbles((helpers) => {
+        const { hot, expectObservable, expectSubscriptions } = helpers;
+        const source = hot('    -abc--');
+        const jobs = coldJobs(helpers, { a: '------(a|)' });
+        const expected = '      ---#  ';
+        let error: unknown;
+        const results = source.pipe(
+          workerPool(jobs.work, { workers: 1, buffer: 1, overflow: 'error' }),
+          tap({ error: (e: unknown) => (error = e) }),
+          errorAs('error'),
+        );
+        expectObservable(results).toBe(expected);
+        expectSubscriptions(source.subscriptions).toBe('^--!');
+        expectSubscriptions(jobs.windows('a')).toBe('   -^-!');
+        helpers.flush();
+        expect(error).to.include({ name: 'BufferOverflowError', capacity: 1, job: 'c' });
+        expect(error).to.be.an.instanceOf(Error);
+        expect((error as Error).message).to.match(/^buffer is full \(capacity 1\)/);
+      }));
+
+    it('of a hook are reported, and the pool goes on', async () => {
+      const values: string[] = [];
+      const failure = new Error('in a hook');
+      from(['a', 'b'])
+        .pipe(
+          workerPool((job) => of(job), {
+            workers: 1,
+            buffer: 0,
+            hooks: {
+              started: () => {
+                throw failure;
+              },
+            },
+          }),
+        )
+        .subscribe((value) => values.push(value));
+      expect(values).to.eql(['a', 'b']);
+      await turn();
+      expect(takeReported()).to.eql([failure, failure]);
+    });
+
+    it('start nothing for whoever hears of an overflow, although a worker has become free', () => {
+      const source = new Subject<string>();
+      const running = new Subject<never>();
+      const started: string[] = [];
+      const work = (job: string): Observable<never> => (started.push(job), running);
+      source.pipe(workerPool(work, { workers: 1, buffer: 0 })).subscribe({
+        error: () => {
+          running.complete();
+          source.next('c');
+        },
+      });
+      for (const job of ['a', 'b']) source.next(job);
+      expect(started).to.eql(['a']);
+    });
+  });
+});
