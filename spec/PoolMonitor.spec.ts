@@ -50,7 +50,7 @@ function expectSummary(told: MonitorStats['ranFor'], durations: readonly number[
 function tell(monitor: PoolMonitor, queuedFor: number, ranFor: number): void {
   monitor.accepted(0);
   monitor.started(0, { attempt: 1 });
-  monitor.settled({ status: 'completed', job: 0, value: 0, attempts: 1, queuedFor, ranFor });
+  monitor.settled({ status: 'completed', job: 0, id: 0, value: 0, attempts: 1, queuedFor, ranFor });
   monitor.released(0);
 }
 
@@ -99,7 +99,7 @@ describe('PoolMonitor', () => {
         expect(breachesOf(monitor.stats)).to.eql([]);
         seen.push([queued, delayed, running, lingering].join(' '));
       };
-      const outcome = { job: 1, queuedFor: 0, ranFor: 0 };
+      const outcome = { job: 1, id: 0, queuedFor: 0, ranFor: 0 };
       monitor.accepted(1);
       look();
       monitor.started(1, { attempt: 1 });
@@ -288,7 +288,15 @@ describe('PoolMonitor', () => {
         const monitor = new PoolMonitor({ interval: 10, scheduler });
         let told = 0;
         monitor.stats$.subscribe(() => told++);
-        const outcome = { status: 'dropped', reason: 'full', job: 1, attempts: 0, queuedFor: 0, ranFor: 0 } as const;
+        const outcome = {
+          status: 'dropped',
+          reason: 'full',
+          job: 1,
+          id: 0,
+          attempts: 0,
+          queuedFor: 0,
+          ranFor: 0,
+        } as const;
         if (event === 'settled') monitor.settled(outcome);
         else if (event === 'started') monitor.started(1, { attempt: 1 });
         else monitor[event](1);

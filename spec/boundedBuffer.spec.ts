@@ -558,7 +558,7 @@ describe('boundedBuffer', () => {
       expect(output.values).to.eql(['a', 'c']);
     });
 
-    it('counts a value that is offered from inside onDrop as the newer', () => {
+    it('refuses a value that is offered from inside onDrop: the arriving one has the place by then', () => {
       const source = new Subject<string>();
       const demand = new Subject<void>();
       const lost: string[] = [];
@@ -570,7 +570,18 @@ describe('boundedBuffer', () => {
       source.next('a');
       source.next('b');
       demand.next();
-      expect([output.values, lost]).to.eql([['c'], ['a evicted', 'b full']]);
+      expect([output.values, lost]).to.eql([['b'], ['a evicted', 'c full']]);
+    });
+
+    it('tells of the evicted value when the arriving one has its place, so that neither is lost to an end from onDrop', () => {
+      const source = new Subject<string>();
+      const demand = new Subject<number>();
+      const onDrop = (): void => source.complete();
+      const output = collect(source.pipe(boundedBuffer({ capacity: 1, overflow: 'drop-oldest', demand, onDrop })));
+      source.next('a');
+      source.next('b');
+      demand.next(2);
+      expect(output.values).to.eql(['b']);
     });
 
     it('passes nothing more when onDrop unsubscribes', () => {

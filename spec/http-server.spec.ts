@@ -189,10 +189,10 @@ describe('demo 06, an HTTP server', () => {
         const job: Job = { id, ms: 0, fail: false };
         ledger.accepted(job);
         ledger.started(job, { worker: 1 } as JobContext);
-        ledger.settled({ job, status: 'completed', value: '', attempts: 1, queuedFor: 0, ranFor: 0 });
+        ledger.settled({ job, id: 0, status: 'completed', value: '', attempts: 1, queuedFor: 0, ranFor: 0 });
       };
       for (const id of ['a', 'b', 'c']) end(id);
-      ledger.settled({ job: { id: 'd', ms: 0, fail: false }, status: 'dropped', reason: 'full', ...noTime });
+      ledger.settled({ job: { id: 'd', ms: 0, fail: false }, id: 3, status: 'dropped', reason: 'full', ...noTime });
       expect(['a', 'b', 'c', 'd'].map((id) => ledger.find(id)?.state)).to.deep.equal([
         undefined,
         'ended',

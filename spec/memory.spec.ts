@@ -18,7 +18,7 @@ import {
   workerPool,
   workerPoolSettled,
 } from '../src/index.js';
-import { Ring } from '../src/internal/support/fifo.js';
+import { Fifo } from '../src/internal/support/fifo.js';
 import type { Overflow, PoolConfig, ShutdownLevel } from '../src/index.js';
 import { Deferred } from './support/deferred.js';
 import { takeReported, turn } from './support/guard.js';
@@ -320,20 +320,20 @@ describe('memory', () => {
     });
   });
 
-  describe('of a ring', () => {
+  describe('of a fifo', () => {
     it('is let go at either end', async () => {
       const refs = new Map<string, WeakRef<object>>();
-      const ring = new Ring<Payload>();
+      const fifo = new Fifo<Payload | undefined>(undefined);
       const push = (name: string): void => {
         const made = payload(name);
         refs.set(name, new WeakRef(made));
-        ring.push(made);
+        fifo.push(made);
       };
       for (const name of ['a', 'b', 'c', 'd']) push(name);
-      ring.shift();
-      ring.pop();
+      fifo.shift();
+      fifo.pop();
       await expectHeld(refs, ['b', 'c']);
-      expect(ring.length).to.equal(2);
+      expect(fifo.length).to.equal(2);
     });
   });
 
@@ -345,7 +345,11 @@ describe('memory', () => {
         refs.set(name, new WeakRef(made));
         return made;
       };
-      const jobs = new BackgroundJobs((job: Payload) => Promise.resolve(job), { workers: 1, buffer: 10 });
+      const jobs = new BackgroundJobs((job: Payload) => Promise.resolve(job), {
+        workers: 1,
+        buffer: 10,
+        overflow: 'drop-incoming',
+      });
       const source = new Subject<Payload>();
       jobs.listenTo(source);
       jobs.offer(make('offered'));

@@ -302,7 +302,7 @@ describe('options', () => {
 
     for (const form of names) {
       const options = withOverflow.includes(form) ? [...every, 'overflow' as const] : every;
-      const full = { ...base, shutdown: NEVER, yieldAfter: 5, hooks: {}, overflow: 'drop-oldest' };
+      const full = { ...base, name: 'jobs', shutdown: NEVER, yieldAfter: 5, hooks: {}, overflow: 'drop-oldest' };
       const given = Object.fromEntries(options.map((option) => [option, full[option]]));
 
       it(`when it is made, however often it runs: ${form}`, () => {

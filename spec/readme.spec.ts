@@ -7,7 +7,7 @@ import type { Observable } from 'rxjs';
 import ts from 'typescript';
 import { BufferOverflowError, workerPool } from '../src/index.js';
 import type { Overflow } from '../src/index.js';
-import { OVERFLOWS } from '../src/internal/core/boundedRing.js';
+import { OVERFLOWS } from '../src/internal/core/overflow.js';
 import { marbles } from './support/marbles.js';
 
 const root = join(__dirname, '..');

@@ -92,7 +92,7 @@ describe('types', () => {
       pullThrough([1], send, config);
       const jobs = new BackgroundJobs(send, config);
       // @ts-expect-error -- as above
-      jobs.listenTo(of(1));
+      jobs.listenTo([1]);
       // @ts-expect-error -- a mail is no number
       jobs.offer(1);
       void jobs.shutdown();

@@ -1,17 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Observable, ObservableInput, Subscription } from 'rxjs';
 import type { DeadlineConfig } from './gracefulShutdown.js';
-import { Handle } from './internal/handle/handle.js';
+import { Jobs } from './internal/handle/jobs.js';
+import type { CallOptions } from './internal/handle/jobs.js';
+import { readPoolOptions } from './internal/options.js';
+import { checkConfig, checkSignal } from './internal/support/checks.js';
 import type {
+  JobContext,
+  JobDropped,
   JobOutcome,
   JobSource,
   LastValueOf,
   PoolConfig,
+  PoolSnapshot,
   PoolStats,
   ShutdownLevel,
   ShutdownReport,
   Work,
 } from './types.js';
+import { pipeline } from './workerPool.js';
 
 export interface SendConfig {
   /** Gives the place in the line of waiting senders up; once the job has been accepted it has no effect. */
@@ -72,6 +79,27 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   submit(job: J, config?: SubmitConfig): Promise<R>;
 
   /**
+   * As `submit`, as a stream: offers the job when it is subscribed, emits all that the job emits, and ends with it.
+   * Unsubscribing withdraws a waiting job and aborts a running one; so `firstValueFrom` aborts a stream at its first value.
+   *
+   * @returns an Observable that errors as the promise of `submit` rejects; each subscription is a job of its own
+   */
+  submit$(job: J, config?: Pick<SubmitConfig, 'wait'>): Observable<R>;
+
+  /**
+   * Drops what waits, as `'cleared'`, whatever door it came through; then waiting senders are let in, and the pool goes on.
+   *
+   * @returns the jobs that were dropped, the oldest first
+   */
+  clear(): readonly JobDropped<J>[];
+
+  /** What runs and waits now, for people: a snapshot, never a view. */
+  inspect(): PoolSnapshot<J>;
+
+  /** The shutdown level that was reached; `undefined` while jobs are taken in. */
+  readonly level: ShutdownLevel | undefined;
+
+  /**
    * Takes jobs from a source as well; an iterable is pulled, one item for each place. An item whose place has gone to
    * another on the way waits its turn among the senders, and a drain runs it. The source's completion ends nothing; its
    * error, or an overflow under the policy `'error'`, ends this subscription and is reported as unhandled.
@@ -92,6 +120,8 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * @throws TypeError or RangeError for a level or a deadline that is none
    */
   shutdown(level?: ShutdownLevel, config?: DeadlineConfig): Promise<ShutdownReport<J>>;
+  /** `'drain'`, with a deadline. */
+  shutdown(config: DeadlineConfig): Promise<ShutdownReport<J>>;
 
   /** Resolves when the pool has ended, whoever ended it. Never rejects. */
   readonly ended: Promise<ShutdownReport<J>>;
@@ -105,4 +135,92 @@ export interface BackgroundJobsConstructor {
   ): BackgroundJobs<J, LastValueOf<O>>;
 }
 
-export const BackgroundJobs: BackgroundJobsConstructor = Handle as BackgroundJobsConstructor;
+/** Under this name a handle keeps a function that gives its inside: it works through any Proxy, as a private field would not. */
+const INSIDE = Symbol('inside');
+
+function inside<J, R>(handle: unknown, method: string): Jobs<J, R> {
+  const open = (handle as { readonly [INSIDE]?: () => Jobs<J, R> } | undefined)?.[INSIDE];
+  if (open === undefined) {
+    throw new TypeError(`BackgroundJobs: ${method} was called without its object: call jobs.${method}(…), or bind it`);
+  }
+  return open();
+}
+
+export const BackgroundJobs = class BackgroundJobs<J, R> implements AsyncDisposable {
+  declare readonly outcomes$: Observable<JobOutcome<J, R>>;
+  declare readonly ended: Promise<ShutdownReport<J>>;
+
+  constructor(work: (job: J, context: JobContext) => ObservableInput<R>, config: PoolConfig<J, R>) {
+    const jobs = new Jobs<J, R>(readPoolOptions<J, R>('BackgroundJobs', work, config), pipeline);
+    Object.defineProperty(this, INSIDE, { value: () => jobs });
+    Object.defineProperties(this, {
+      outcomes$: { value: jobs.outcomes$, enumerable: true },
+      ended: { value: jobs.ended, enumerable: true },
+    });
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'BackgroundJobs';
+  }
+
+  get stats(): PoolStats {
+    return inside<J, R>(this, 'stats').stats;
+  }
+
+  get level(): ShutdownLevel | undefined {
+    return inside<J, R>(this, 'level').level;
+  }
+
+  offer(job: J): boolean {
+    return inside<J, R>(this, 'offer').offer(job);
+  }
+
+  send(job: J, config?: SendConfig): Promise<void> {
+    return inside<J, R>(this, 'send').send(job, config === undefined ? undefined : readCall('send', config));
+  }
+
+  submit(job: J, config?: SubmitConfig): Promise<R> {
+    return inside<J, R>(this, 'submit').submit(job, config === undefined ? undefined : readCall('submit', config));
+  }
+
+  submit$(job: J, config?: Pick<SubmitConfig, 'wait'>): Observable<R> {
+    return inside<J, R>(this, 'submit$').submit$(
+      job,
+      config !== undefined && readCall('submit$', config).wait === true,
+    );
+  }
+
+  listenTo(source: JobSource<J>): Subscription {
+    return inside<J, R>(this, 'listenTo').listenTo(source);
+  }
+
+  clear(): readonly JobDropped<J>[] {
+    return inside<J, R>(this, 'clear').clear();
+  }
+
+  inspect(): PoolSnapshot<J> {
+    return inside<J, R>(this, 'inspect').inspect();
+  }
+
+  idle(): Promise<void> {
+    return inside<J, R>(this, 'idle').idle();
+  }
+
+  shutdown(level?: ShutdownLevel | DeadlineConfig, config?: DeadlineConfig): Promise<ShutdownReport<J>> {
+    const jobs = inside<J, R>(this, 'shutdown');
+    return typeof level === 'object' && level !== null
+      ? jobs.shutdown('drain', level)
+      : jobs.shutdown(level === undefined ? 'drain' : level, config);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await inside<J, R>(this, 'shutdown').shutdown('drain', undefined);
+  }
+} as BackgroundJobsConstructor;
+
+const CALL_OPTIONS = { send: ['signal'], submit: ['signal', 'wait'], submit$: ['wait'] };
+
+function readCall(method: keyof typeof CALL_OPTIONS, config: object): CallOptions {
+  const { signal, wait } = checkConfig(method, config, CALL_OPTIONS[method]);
+  return { signal: checkSignal(method, signal), wait: wait === true };
+}

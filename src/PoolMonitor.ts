@@ -2,6 +2,7 @@ import { asyncScheduler, defer, map, startWith, Subject, throttle } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
 import { after } from './internal/support/after.js';
 import { checkConfig, checkDuration, checkScheduler } from './internal/support/checks.js';
+import { COUNTER, EVENTS } from './internal/lifecycle/hooks.js';
 import { Durations } from './internal/support/durations.js';
 import type { DurationSummary } from './internal/support/durations.js';
 import type { JobHooks, JobOutcome, PoolStats } from './types.js';
@@ -33,6 +34,8 @@ export interface PoolMonitorConfig {
  * ```
  */
 export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
+  /** The accounts at this moment. */
+  declare readonly stats: MonitorStats;
   /**
    * The accounts now, and `interval` after each change, so at most once in that time. Hot and endless; a timer runs only after a
    * change.
@@ -61,6 +64,10 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     const every = checkDuration('interval', interval);
     const clock = checkScheduler('scheduler', scheduler);
     this.outcomes$ = this.#outcomes as Observable<JobOutcome<unknown, unknown>> as Observable<JobOutcome<J, R>>;
+    // Own and bound, so that `{ ...monitor }` and a Proxy around it count in the same books.
+    for (const event of EVENTS) Object.defineProperty(this, event, own({ value: this[event].bind(this) as unknown }));
+    Object.defineProperty(this, COUNTER, own({ value: () => this.#outcomes.observed }));
+    Object.defineProperty(this, 'stats', { enumerable: true, get: () => this.#read() });
     this.stats$ = defer(() =>
       this.#changes.pipe(
         // Not at the change itself, when the pool is in the middle of it.
@@ -71,8 +78,7 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     );
   }
 
-  /** The accounts at this moment. */
-  get stats(): MonitorStats {
+  #read(): MonitorStats {
     const counts = this.#counts;
     return {
       offered: counts.accepted + counts.refused,
@@ -133,4 +139,8 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
   }
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['full', 'closed', 'coalesced']);
+const REFUSALS: ReadonlySet<string> = new Set(['full', 'closed', 'coalesced', 'withdrawn']);
+
+function own(property: PropertyDescriptor): PropertyDescriptor {
+  return { enumerable: true, writable: true, configurable: true, ...property };
+}

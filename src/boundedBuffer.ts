@@ -1,6 +1,7 @@
 import { filter, merge, mergeMap, Observable, Subject, takeUntil, takeWhile, tap } from 'rxjs';
 import type { MonoTypeOperatorFunction } from 'rxjs';
-import { BoundedRing, readRingOptions } from './internal/core/boundedRing.js';
+import { BufferOverflowError } from './errors.js';
+import { readBufferOptions, valueBuffer } from './internal/core/overflow.js';
 import { checkConfig, checkCount, checkObservable } from './internal/support/checks.js';
 import type { Overflow } from './types.js';
 
@@ -41,12 +42,14 @@ export interface BoundedBufferConfig<T> extends BufferConfig<T> {
  */
 export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoTypeOperatorFunction<T> {
   const options = checkConfig('boundedBuffer', config, ['capacity', 'overflow', 'onDrop', 'demand']);
-  const ringOptions = readRingOptions<T>(options);
+  const bufferOptions = readBufferOptions<T>(options);
+  const { capacity, overflow } = bufferOptions;
   checkObservable('demand', options['demand']);
   const demand = options['demand'] as Observable<number | void>;
   return (source) =>
     new Observable((subscriber) => {
-      const waiting = new BoundedRing<T>(ringOptions);
+      const buffer = valueBuffer(bufferOptions);
+      const waiting = buffer.store;
       const nothingLeft = new Subject<void>();
       const demanded = new Subject<number>();
       let credit = 0;
@@ -59,7 +62,7 @@ export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoT
         try {
           while (credit > 0 && waiting.length > 0) {
             credit--;
-            yield waiting.shift();
+            yield waiting.take();
           }
         } finally {
           passing = false;
@@ -69,8 +72,9 @@ export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoT
         const passes = credit > 0 && waiting.length === 0;
         if (passes) credit--;
         else {
-          waiting.offer(value);
-          // Whoever heard of a loss may have demanded one.
+          const isTaken = buffer.place(value, 0, waiting.length < capacity, true);
+          if (!isTaken && overflow === 'error') subscriber.error(new BufferOverflowError(capacity, value));
+          // A callback told of a loss may have demanded a value.
           if (credit > 0) demanded.next(0);
         }
         return passes;

@@ -42,8 +42,10 @@ const WHY: Readonly<Record<DropReason, string>> = {
   full: 'the buffer was full when it arrived',
   closed: 'the pool was shut down before it was accepted',
   coalesced: 'it was merged into a waiting one',
+  withdrawn: 'its sender gave up waiting for room',
   evicted: 'a job that arrived at the full buffer took its place',
   expired: 'it waited for too long',
+  cleared: 'what waited was cleared',
   shutdown: 'the pool was shut down while it waited',
 };
 
@@ -58,5 +60,22 @@ export class JobAbortedError<J = unknown> extends Error {
 
   override get name(): 'JobAbortedError' {
     return 'JobAbortedError';
+  }
+}
+
+/** Wraps a failure that nobody could hear of, when it is reported as unhandled. It carries the job, and the failure as its `cause`. */
+export class JobFailedError<J = unknown> extends Error {
+  readonly job: J;
+
+  constructor(job: J, options: { cause: unknown }) {
+    super(
+      'job failed, and nobody could hear of it: submit it, subscribe to outcomes$, or give the pool a settled hook',
+      options,
+    );
+    this.job = job;
+  }
+
+  override get name(): 'JobFailedError' {
+    return 'JobFailedError';
   }
 }

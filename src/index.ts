@@ -16,5 +16,5 @@ export type { DeadlineConfig, GracefulShutdownConfig } from './gracefulShutdown.
 export { PoolMonitor } from './PoolMonitor.js';
 export type { MonitorStats, PoolMonitorConfig } from './PoolMonitor.js';
 export type { DurationSummary } from './internal/support/durations.js';
-export { BufferOverflowError, JobAbortedError, JobDroppedError } from './errors.js';
+export { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError } from './errors.js';
 export type * from './types.js';

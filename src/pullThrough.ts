@@ -1,14 +1,14 @@
-import { filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
-import { Handover } from './internal/support/observableIterator.js';
-import { intake } from './internal/core/intake.js';
-import type { Taker } from './internal/core/intake.js';
-import { Life } from './internal/lifecycle/lifecycle.js';
-import { OPTIONS, readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/core/pool.js';
-import { Ring } from './internal/support/fifo.js';
+import { watch } from './internal/lifecycle/lifecycle.js';
+import { OPTIONS, readPoolOptions } from './internal/options.js';
+import { PlainStore } from './internal/core/store.js';
+import { ObservableIterator } from './internal/core/observableIterator.js';
+import { EventLoopBudget } from './internal/core/budget.js';
 import { pullFrom } from './pullFrom.js';
 import type { LastValueOf, PoolConfig, Work } from './types.js';
+import { pipeline } from './workerPool.js';
 
 const PULLED_OPTIONS = OPTIONS.filter((option) => option !== 'overflow');
 
@@ -44,37 +44,20 @@ export function pullThrough<J, O extends ObservableInput<unknown>>(
   const items = pullFrom(source);
   return {
     [Symbol.asyncIterator]() {
-      const untaken = new Ring<ObservedValueOf<O>>();
-      let pool!: Pool<J, ObservedValueOf<O>, ObservedValueOf<O>>;
+      const untaken = new PlainStore<ObservedValueOf<O>>();
+      let pool: Pool<J, ObservedValueOf<O>> | undefined;
       const results$ = new Observable<ObservedValueOf<O>>((results) => {
-        pool = new Pool(options, results, options.hooks && new Life(options));
-        const taker: Taker<J> = {
-          canStart: (isNested) => pool.canStart(isNested) && taker.hasRoom(),
-          hasRoom: () => pool.hasRoom(untaken.length),
-          get isAsked() {
-            return pool.isAsked;
-          },
-          give: (job) => pool.give(job),
-          admitLate: (job) => pool.admitLate(job),
-          turns: pool.turns,
-          pull: undefined,
-        };
-        pool.pull = () => taker.pull?.();
-        intake(items, taker)
-          .pipe(
-            takeUntil(pool.shutdownBy(options.shutdown)),
-            tap({ complete: () => pool.closeIntake() }),
-            filter((job) => pool.admit(job)),
-            mergeMap((job) => pool.hire(job), options.workers),
-          )
-          .subscribe(results);
+        pool = new Pool(options, results, { observer: options.hooks && watch(options) });
+        pool.untaken = () => untaken.length;
+        pipeline(pool, items, options).subscribe(results);
       });
-      return new Handover(
-        results$,
+      return new ObservableIterator<ObservedValueOf<O>>({
+        source: results$,
         untaken,
-        (result) => untaken.push(result),
-        () => pool.pull?.(),
-      );
+        put: (result) => untaken.push(result),
+        onTaken: () => pool?.intake?.pull(),
+        budget: new EventLoopBudget(options),
+      });
     },
   };
 }

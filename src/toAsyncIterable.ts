@@ -1,8 +1,11 @@
+import { asyncScheduler } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { BufferConfig } from './boundedBuffer.js';
-import { BoundedRing, readRingOptions } from './internal/core/boundedRing.js';
+import { BufferOverflowError } from './errors.js';
+import { EventLoopBudget } from './internal/core/budget.js';
+import { ObservableIterator } from './internal/core/observableIterator.js';
+import { readBufferOptions, valueBuffer } from './internal/core/overflow.js';
 import { checkConfig } from './internal/support/checks.js';
-import { Handover } from './internal/support/observableIterator.js';
 
 /**
  * Makes an Observable iterable with `for await`, with a bound to what waits for a slow consumer.
@@ -22,11 +25,19 @@ import { Handover } from './internal/support/observableIterator.js';
  * ```
  */
 export function toAsyncIterable<T>(source: Observable<T>, config: BufferConfig<NoInfer<T>>): AsyncIterable<T> {
-  const options = readRingOptions<T>(checkConfig('toAsyncIterable', config, ['capacity', 'overflow', 'onDrop']));
+  const options = readBufferOptions<T>(checkConfig('toAsyncIterable', config, ['capacity', 'overflow', 'onDrop']));
+  const { capacity, overflow } = options;
   return {
     [Symbol.asyncIterator]() {
-      const untaken = new BoundedRing<T>(options);
-      return new Handover(source, untaken, (value) => untaken.offer(value));
+      const buffer = valueBuffer(options);
+      const untaken = buffer.store;
+      const put = (value: T): void => {
+        const isTaken = buffer.place(value, 0, untaken.length < capacity, true);
+        if (!isTaken && overflow === 'error') iterator.fail(new BufferOverflowError(capacity, value));
+      };
+      const budget = new EventLoopBudget({ yieldAfter: 5, scheduler: asyncScheduler });
+      const iterator = new ObservableIterator<T>({ source, untaken, put, budget });
+      return iterator;
     },
   };
 }

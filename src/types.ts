@@ -24,14 +24,16 @@ export type LastValueOf<O> =
   O extends PromiseLike<infer V> ? V : O extends ObservableInput<infer V> ? V | undefined : never;
 
 /** Why a job was never given a place. */
-export type RefusalReason = 'full' | 'closed' | 'coalesced';
+export type RefusalReason = 'full' | 'closed' | 'coalesced' | 'withdrawn';
 /** Why a waiting job lost its place. */
-export type EvictionReason = 'evicted' | 'expired' | 'shutdown';
+export type EvictionReason = 'evicted' | 'expired' | 'cleared' | 'shutdown';
 /** Why a job never ran, or will not run again. */
 export type DropReason = RefusalReason | EvictionReason;
 
 export interface OutcomeBase<J> {
   readonly job: J;
+  /** 0…, in the order in which jobs were offered to this pool: the same in every hook and in the outcome, so that two equal jobs can be told apart. */
+  readonly id: number;
   /** Attempts that were started; 0 when the job never ran. */
   readonly attempts: number;
   /** Milliseconds from arrival to the first start, or to the drop. */
@@ -101,8 +103,11 @@ export interface ShutdownReport<J> {
   readonly stats: PoolStats;
   /** Accepted, had not ended, and will not run. */
   readonly dropped: readonly JobDropped<J>[];
-  /** Started, and not known to have ended: only after `'abandon'`. */
-  readonly abandoned: readonly J[];
+  /**
+   * Started, and told to end by this shutdown: `settled: false` where nobody waited for it, after `'abandon'`. `dropped` and
+   * `aborted` together are all that was taken on and not done.
+   */
+  readonly aborted: readonly JobAborted<J>[];
 }
 
 /**
@@ -112,15 +117,15 @@ export interface ShutdownReport<J> {
  */
 export interface JobHooks<J = unknown, R = unknown> {
   /** The job has a place: it will start at once, or it waits. */
-  accepted?(job: J): void;
+  accepted?(job: J, id: number): void;
   /** An attempt begins: `work` is called next. */
-  started?(job: J, context: JobContext): void;
+  started?(job: J, context: JobContext, id: number): void;
   /** An attempt failed and another will follow. */
-  retrying?(job: J, error: unknown, attempt: number): void;
+  retrying?(job: J, error: unknown, attempt: number, id: number): void;
   /** The job has ended. Exactly once for each job offered, also for one that was refused. */
   settled?(outcome: JobOutcome<J, R>): void;
   /** The worker is free again. Once per start, after `settled`. */
-  released?(job: J): void;
+  released?(job: J, id: number): void;
 }
 
 /**
@@ -147,6 +152,8 @@ export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newe
 export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
 
 export interface PoolConfig<J, R> {
+  /** Names the pool in what it tells of itself. @default 'jobs' */
+  readonly name?: string | undefined;
   /** Jobs at once: a positive integer, or `Infinity`. */
   readonly workers: number;
   /** Jobs that may wait: an integer ≥ 0, or `Infinity`. */
@@ -177,4 +184,35 @@ export type JobSource<J> = Observable<J> | Iterable<J> | AsyncIterable<J>;
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
 export interface PoolOperator<J, R> {
   (source: JobSource<J>): Observable<R>;
+}
+
+/** What runs and waits at one moment, for people. */
+export interface PoolSnapshot<J> {
+  readonly name: string;
+  readonly stats: PoolStats;
+  readonly running: readonly {
+    readonly job: J;
+    readonly id: number;
+    /** 1…N */
+    readonly worker: number;
+    readonly attempt: number;
+    /** Milliseconds since the attempt's start. */
+    readonly ranFor: number;
+    /** Its attempt has been judged, while its work has not let go. */
+    readonly lingering: boolean;
+  }[];
+  /** Between two attempts: at most 100. */
+  readonly delayed: readonly {
+    readonly job: J;
+    readonly id: number;
+    readonly attempts: number;
+    readonly error: unknown;
+  }[];
+  /** In the order in which they would start: at most 100. */
+  readonly queued: readonly {
+    readonly job: J;
+    readonly id: number;
+    /** Milliseconds since its arrival. */
+    readonly queuedFor: number;
+  }[];
 }

@@ -1,10 +1,11 @@
-import { filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
+import { mergeMap, Observable, takeUntil } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
+import { arrivals } from './internal/core/arrivals.js';
 import { intake } from './internal/core/intake.js';
-import { Life } from './internal/lifecycle/lifecycle.js';
-import { readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/core/pool.js';
-import type { LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
+import { watch } from './internal/lifecycle/lifecycle.js';
+import { readPoolOptions } from './internal/options.js';
+import type { JobSource, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
 
 /**
  * Runs each value of the source as a job, on a fixed number of workers behind a bounded buffer, and emits what the jobs emit.
@@ -41,14 +42,20 @@ export function workerPool<J, O extends ObservableInput<unknown>>(
   const options = readPoolOptions<J, ObservedValueOf<O>>('workerPool', work, config);
   return (source) =>
     new Observable((results) => {
-      const pool = new Pool(options, results, options.hooks && new Life(options));
-      intake(source, pool)
-        .pipe(
-          takeUntil(pool.shutdownBy(options.shutdown)),
-          tap({ complete: () => pool.closeIntake() }),
-          filter((job) => pool.admit(job)),
-          mergeMap((job) => pool.hire(job), options.workers),
-        )
-        .subscribe(results);
+      const pool = new Pool(options, results, { observer: options.hooks && watch(options) });
+      pipeline(pool, source, options).subscribe(results);
     });
+}
+
+/** The pipeline of every form. What the jobs emit goes to the results directly; RxJS holds the workers, and sees nothing else. */
+export function pipeline<J, R>(
+  pool: Pool<J, R>,
+  source: JobSource<J>,
+  { shutdown, workers }: { readonly shutdown: Observable<unknown>; readonly workers: number },
+): Observable<never> {
+  return intake(source, pool).pipe(
+    takeUntil(pool.endOfIntake(shutdown)),
+    arrivals(pool),
+    mergeMap((worker) => worker.life, workers),
+  );
 }

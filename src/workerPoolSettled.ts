@@ -1,10 +1,10 @@
-import { catchError, EMPTY, filter, mergeMap, Observable, takeUntil, tap } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { intake } from './internal/core/intake.js';
-import { Life } from './internal/lifecycle/lifecycle.js';
-import { readPoolOptions } from './internal/options.js';
 import { Pool } from './internal/core/pool.js';
+import { watch } from './internal/lifecycle/lifecycle.js';
+import { readPoolOptions } from './internal/options.js';
 import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
+import { pipeline } from './workerPool.js';
 
 /**
  * As {@link workerPool}, but emits one outcome for each job that was offered, and goes on when a job fails.
@@ -37,21 +37,8 @@ export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
   const options = readPoolOptions<J, LastValueOf<O>>('workerPoolSettled', work, config);
   return (source) =>
     new Observable((results) => {
-      let failure: { readonly error: unknown } | undefined;
-      const fail = (error: unknown): void => void (failure ??= { error });
-      const throwFailure = (): void => {
-        if (failure !== undefined) throw failure.error;
-      };
-      const pool = new Pool(options, results, new Life(options, results), fail);
-      intake(source, pool)
-        .pipe(
-          takeUntil(pool.shutdownBy(options.shutdown)),
-          filter((job) => pool.admit(job)),
-          catchError((error: unknown) => (pool.fail(error), EMPTY)),
-          tap({ complete: () => pool.closeIntake() }),
-          mergeMap((job) => pool.hire(job), options.workers),
-          tap({ complete: throwFailure }),
-        )
-        .subscribe(results);
+      const observer = watch(options, (outcome) => results.next(outcome));
+      const pool = new Pool(options, results, { observer, failsAtEnd: true });
+      pipeline(pool, source, options).subscribe(results);
     });
 }

@@ -187,6 +187,8 @@ describe('BackgroundJobs', () => {
           buffer: this.buffer,
           overflow: POLICIES[this.draw(POLICIES.length)],
           hooks,
+          // A program knows microtasks only: nothing waits for a turn of the event loop.
+          yieldAfter: Infinity,
         });
         this.jobs.outcomes$.subscribe(({ job }) => (this.heard.push(job), this.look('outcomes$')));
       }

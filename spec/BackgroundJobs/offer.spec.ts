@@ -87,7 +87,7 @@ describe('BackgroundJobs', () => {
       });
     }
 
-    it('answers for its own job when the job that it evicts is replaced from a hook', async () => {
+    it('answers for its own job when a hook offers another in place of the evicted one, and is refused', async () => {
       const held = new Held<string>();
       const inner: boolean[] = [];
       const hooks: JobHooks<string> = {
@@ -98,11 +98,11 @@ describe('BackgroundJobs', () => {
       const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 1, overflow: 'drop-oldest', hooks });
       jobs.offer('a');
       jobs.offer('b');
-      // The one that is offered while b is reported is the newer, and keeps the place.
-      expect(jobs.offer('c')).to.equal(false);
-      expect(inner).to.eql([true]);
+      // The arriving job has the place by the time that the hook is told of b.
+      expect(jobs.offer('c')).to.equal(true);
+      expect(inner).to.eql([false]);
       held.complete('a');
-      expect(held.called).to.eql(['a', 'new']);
+      expect(held.called).to.eql(['a', 'c']);
       await jobs.shutdown('abort');
     });
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { NEVER, Observable, of, Subject, take } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { BackgroundJobs, JobAbortedError } from '../../src/index.js';
-import type { JobHooks, JobOutcome } from '../../src/index.js';
+import { BackgroundJobs, JobAbortedError, PoolMonitor } from '../../src/index.js';
+import type { JobFailedError, JobHooks, JobOutcome } from '../../src/index.js';
 import { fateOf, Held, unhandledRejections } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
@@ -25,13 +25,14 @@ describe('BackgroundJobs', () => {
         jobs.listenTo(source);
         const base = { attempts: 1, queuedFor: 0, ranFor: 0 };
         expectObservable(jobs.outcomes$).toBe(expected, {
-          a: { ...base, job: 'a', status: 'completed', value: 'r', ranFor: 4 },
-          b: { ...base, job: 'b', status: 'failed', error: 'error', queuedFor: 3, ranFor: 3 },
-          c: { ...base, job: 'c', status: 'dropped', reason: 'full', attempts: 0 },
-          e: { ...base, job: 'e', status: 'dropped', reason: 'full', attempts: 0 },
+          a: { ...base, job: 'a', id: 0, status: 'completed', value: 'r', ranFor: 4 },
+          b: { ...base, job: 'b', id: 1, status: 'failed', error: 'error', queuedFor: 3, ranFor: 3 },
+          c: { ...base, job: 'c', id: 2, status: 'dropped', reason: 'full', attempts: 0 },
+          e: { ...base, job: 'e', id: 4, status: 'dropped', reason: 'full', attempts: 0 },
           f: {
             ...base,
             job: 'f',
+            id: 3,
             status: 'aborted',
             reason: new JobAbortedError('f'),
             settled: true,
@@ -105,11 +106,12 @@ describe('BackgroundJobs', () => {
       'hooks, but none for settled': [{ accepted() {}, started() {}, released() {} }, false, 1],
       'a hook for settled': [{ settled() {} }, false, 0],
       'a subscriber of outcomes$': [undefined, true, 0],
+      'a PoolMonitor, which only counts': [new PoolMonitor<string>(), false, 1],
     };
     const ways: Record<string, (jobs: BackgroundJobs<string, unknown>) => unknown> = {
       offered: (jobs) => jobs.offer('a'),
       sent: (jobs) => jobs.send('a'),
-      'listened to': (jobs) => jobs.listenTo(of('a')),
+      'listened to': (jobs) => jobs.listenTo(['a']),
     };
     for (const [who, [hooks, subscribes, times]] of Object.entries(watchers)) {
       for (const [way, give] of Object.entries(ways)) {
@@ -118,7 +120,10 @@ describe('BackgroundJobs', () => {
           if (subscribes) jobs.outcomes$.subscribe();
           give(jobs);
           await turn();
-          expect(takeReported()).to.eql(times === 0 ? [] : [error]);
+          const reported = takeReported() as JobFailedError<string>[];
+          expect(reported.map(({ name, job, cause }) => [name, job, cause])).to.eql(
+            times === 0 ? [] : [['JobFailedError', 'a', error]],
+          );
           await jobs.shutdown();
         });
       }
@@ -129,7 +134,7 @@ describe('BackgroundJobs', () => {
       jobs.outcomes$.subscribe().unsubscribe();
       jobs.offer('a');
       await turn();
-      expect(takeReported()).to.eql([error]);
+      expect((takeReported() as JobFailedError[]).map(({ cause }) => cause)).to.eql([error]);
       await jobs.shutdown();
     });
 

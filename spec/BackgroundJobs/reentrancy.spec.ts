@@ -4,7 +4,7 @@ import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs } from '../../src/index.js';
 import type { DeadlineConfig, JobContext, JobHooks, JobOutcome, ShutdownLevel } from '../../src/index.js';
 import { Deferred, fateOf } from '../support/deferred.js';
-import { LEVELS, nonZero, outcomesOf } from './support.js';
+import { brief, LEVELS, nonZero, outcomesOf } from './support.js';
 
 describe('BackgroundJobs', () => {
   describe('work that calls its own pool', () => {
@@ -21,21 +21,21 @@ describe('BackgroundJobs', () => {
       jobs.offer('a');
       await jobs.ended;
       expect(answers).to.eql([true, false, false]);
-      expect(outcomes).to.eql(['c full', 'a completed', 'd closed', 'b completed']);
+      expect(outcomes).to.eql(['a completed', 'b completed', 'c full', 'd closed']);
     });
 
-    it('starts the job that it offers at once, in the middle of its own start, when another worker is free', async () => {
+    it('starts the job that it offers when it has started itself, on another worker that is free', async () => {
       const log: string[] = [];
-      const work = (job: string, { worker }: JobContext): Observable<string> => {
+      const work = (job: string, { worker }: JobContext): Observable<never> => {
         log.push(`${job} on ${worker}`);
         if (job === 'a') jobs.offer('b');
         log.push(`${job} started`);
-        return of(job);
+        return NEVER;
       };
-      const jobs: BackgroundJobs<string, string | undefined> = new BackgroundJobs(work, { workers: 2, buffer: 0 });
+      const jobs: BackgroundJobs<string, undefined> = new BackgroundJobs(work, { workers: 2, buffer: 0 });
       jobs.offer('a');
-      expect(log).to.eql(['a on 1', 'b on 2', 'b started', 'a started']);
-      await jobs.shutdown();
+      expect(log).to.eql(['a on 1', 'a started', 'b on 2', 'b started']);
+      await jobs.shutdown('abort');
     });
 
     it('awaits a send, and a submit, for which there is another place', async () => {
@@ -69,8 +69,13 @@ describe('BackgroundJobs', () => {
         const jobs: BackgroundJobs<string, void> = new BackgroundJobs(work, { workers: 1, buffer: 0, scheduler });
         jobs.offer('a');
         scheduler.flush();
-        const { level, abandoned } = await jobs.ended;
-        expect([level, abandoned, scheduler.now()]).to.eql(['abandon', ['a'], name.startsWith('room') ? 5 : 15]);
+        const { level, aborted, dropped } = await jobs.ended;
+        expect([level, aborted.map(brief), scheduler.now()]).to.eql([
+          'abandon',
+          ['a aborted, not settled'],
+          name.startsWith('room') ? 5 : 15,
+        ]);
+        expect(dropped).to.eql([]);
         await gone.promise;
       });
     }

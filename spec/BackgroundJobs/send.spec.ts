@@ -90,7 +90,7 @@ describe('BackgroundJobs', () => {
 
     it('admits nobody once the shutdown has begun, although a place becomes free in the middle of it', async () => {
       const controller = new AbortController();
-      const jobs = new BackgroundJobs((_job: string) => NEVER, { workers: 1, buffer: 1 });
+      const jobs = new BackgroundJobs((_job: string) => NEVER, { workers: 1, buffer: 1, overflow: 'drop-incoming' });
       jobs.offer('a');
       const gone = fateOf(jobs.submit('b', { signal: controller.signal }));
       const sent = fateOf(jobs.send('s'));

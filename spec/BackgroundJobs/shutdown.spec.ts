@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { BehaviorSubject, NEVER, Observable, of, Subject, take, throwError, VirtualTimeScheduler } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, gracefulShutdown, JobAbortedError, JobDroppedError } from '../../src/index.js';
-import type { JobOutcome, ShutdownLevel, ShutdownReport } from '../../src/index.js';
+import type { DeadlineConfig, JobOutcome, ShutdownLevel, ShutdownReport } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { brief, LEVELS, nonZero, numbered, outcomesOf } from './support.js';
@@ -61,7 +61,11 @@ describe('BackgroundJobs', () => {
           const report = ended.value as ShutdownReport<string>;
           expect(report.level).to.equal(level);
           expect(report.dropped.map(brief)).to.eql(level === 'drain' ? [] : ['c shutdown', 'd shutdown']);
-          expect(report.abandoned).to.eql(level === 'abandon' && form === 'promises' ? ['a', 'b'] : []);
+          const told = report.aborted.map(brief);
+          if (level === 'abort') expect(told).to.eql(form === 'promises' ? ['b aborted'] : ['a aborted', 'b aborted']);
+          else if (level !== 'abandon') expect(told).to.eql([]);
+          else
+            expect(told).to.eql(['a', 'b'].map((job) => `${job} aborted${form === 'promises' ? ', not settled' : ''}`));
           expect(report.stats).to.eql(jobs.stats);
           expect(held.called).to.eql(level === 'drain' ? ['a', 'b', 'c', 'd'] : ['a', 'b']);
         });
@@ -185,7 +189,25 @@ describe('BackgroundJobs', () => {
       expect(nonZero(stats)).to.eql({ offered: 4, accepted: 3, refused: 1, evicted: 2, aborted: 1 });
     });
 
-    for (const level of ['Drain', 'kill', '', null, 0, {}] as unknown[]) {
+    it("takes a deadline alone for 'drain' with it", async () => {
+      const scheduler = new VirtualTimeScheduler();
+      const jobs = new BackgroundJobs(() => NEVER, { workers: 1, buffer: 1, scheduler });
+      for (const job of ['a', 'b']) jobs.offer(job);
+      expect(() => jobs.shutdown({} as DeadlineConfig)).to.throw(TypeError, 'deadline must be');
+      expect([jobs.level, jobs.offer('c')]).to.eql([undefined, false]);
+      void jobs.shutdown({ deadline: 10 });
+      expect(jobs.level).to.equal('drain');
+      scheduler.flush();
+      const { level, aborted, dropped } = await jobs.ended;
+      expect([level, scheduler.now(), aborted.map(brief), dropped.map(brief)]).to.eql([
+        'abort',
+        10,
+        ['a aborted'],
+        ['b shutdown'],
+      ]);
+    });
+
+    for (const level of ['Drain', 'kill', '', null, 0] as unknown[]) {
       it(`refuses the level ${JSON.stringify(level)}, and the pool stays open`, async () => {
         const jobs = new BackgroundJobs(() => NEVER, { workers: 1, buffer: 0 });
         expect(() => jobs.shutdown(level as ShutdownLevel)).to.throw(TypeError, 'level must be one of');
@@ -277,7 +299,7 @@ describe('BackgroundJobs', () => {
         held.fail('a', new Error('a'));
         await turn();
         expect(fates.map(({ status }) => status)).to.eql(['fulfilled', 'rejected']);
-        expect(fates[0]!.value).to.deep.include({ level: 'drain', dropped: [], abandoned: [] });
+        expect(fates[0]!.value).to.deep.include({ level: 'drain', dropped: [], aborted: [] });
       });
     }
   });

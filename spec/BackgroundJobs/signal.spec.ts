@@ -12,7 +12,7 @@ describe('BackgroundJobs', () => {
   describe("a caller's signal", () => {
     const reason = new Error('the caller has gone');
 
-    it('that is aborted already: nothing is offered, the promise rejects with its reason', async () => {
+    it('that is aborted already: the job is offered and withdrawn, the promise rejects with its reason', async () => {
       const held = new Held<string>();
       const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
       const signal = AbortSignal.abort(reason);
@@ -24,8 +24,9 @@ describe('BackgroundJobs', () => {
       ].map(fateOf);
       await turn();
       for (const fate of fates) expect(fate).to.eql({ status: 'rejected', value: reason });
-      expect(nonZero(jobs.stats)).to.eql({});
-      expect([held.called, outcomes, getEventListeners(signal, 'abort')]).to.eql([[], [], []]);
+      expect(nonZero(jobs.stats)).to.eql({ offered: 3, refused: 3 });
+      expect([held.called, getEventListeners(signal, 'abort')]).to.eql([[], []]);
+      expect(outcomes).to.eql(['a withdrawn', 'b withdrawn', 'c withdrawn']);
       await jobs.shutdown();
     });
 
@@ -43,7 +44,7 @@ describe('BackgroundJobs', () => {
       second.abort(reason);
       await turn();
       for (const fate of gone) expect(fate).to.eql({ status: 'rejected', value: reason });
-      expect(nonZero(jobs.stats)).to.eql({ offered: 3, accepted: 1, waiting: 2, running: 1 });
+      expect(nonZero(jobs.stats)).to.eql({ offered: 5, accepted: 1, refused: 2, waiting: 2, running: 1 });
       for (const job of ['a', 'c', 'e']) held.complete(job);
       expect(held.called).to.eql(['a', 'c', 'e']);
       await jobs.shutdown();
@@ -91,7 +92,7 @@ describe('BackgroundJobs', () => {
       });
     }
 
-    it('while its promise runs: that is asked to end, and judged by how it settles', async () => {
+    it('while its promise runs: the caller is told at once, the work is asked to end, and judged by how it settles', async () => {
       const held = new Held<string>();
       const jobs = new BackgroundJobs(held.promises, { workers: 2, buffer: 0 });
       const outcomes = outcomesOf(jobs);
@@ -99,14 +100,12 @@ describe('BackgroundJobs', () => {
       const [a, b] = ['a', 'b'].map((job, i) => fateOf(jobs.submit(job, { signal: controllers[i]!.signal })));
       for (const controller of controllers) controller.abort(reason);
       await turn();
-      expect([a!.status, b!.status]).to.eql(['open', 'open']);
+      expect([a, b]).to.eql([a, b].map(() => ({ status: 'rejected', value: reason })));
       for (const job of ['a', 'b']) expect(held.contexts.get(job)!.signal.reason).to.equal(reason);
       expect(nonZero(jobs.stats)).to.eql({ offered: 2, accepted: 2, running: 2 });
       held.complete('a', 'the mail went out');
       held.fail('b', new Error('interrupted'));
       await turn();
-      expect(a).to.eql({ status: 'fulfilled', value: 'the mail went out' });
-      expect(b).to.eql({ status: 'rejected', value: reason });
       expect(outcomes).to.eql(['a completed', 'b aborted']);
       await jobs.shutdown();
     });
@@ -158,7 +157,7 @@ describe('BackgroundJobs', () => {
         const fate = fateOf(jobs.submit('a', { signal: controller.signal }));
         await turn();
         expect(outcomes).to.eql([`a ${status}`]);
-        expect(fate.value).to.equal(status === 'completed' ? 1 : reason);
+        expect(fate.value).to.equal(reason);
         expect(nonZero(jobs.stats)).to.eql({ offered: 1, accepted: 1, [status]: 1 });
         await jobs.shutdown();
       });
@@ -197,11 +196,11 @@ describe('BackgroundJobs', () => {
       controller.abort(reason);
       expect([held.called, outcomes]).to.eql([
         ['a', 'e'],
-        ['b aborted', 'a aborted'],
+        ['c withdrawn', 'd withdrawn', 'b aborted', 'a aborted'],
       ]);
       await turn();
       expect(fates.map(({ value }) => value)).to.eql([reason, reason, reason, reason]);
-      expect(nonZero(jobs.stats)).to.eql({ offered: 3, accepted: 3, aborted: 2, running: 1 });
+      expect(nonZero(jobs.stats)).to.eql({ offered: 5, accepted: 3, refused: 2, aborted: 2, running: 1 });
       await jobs.shutdown('abort');
     });
 

@@ -51,6 +51,7 @@ export class Pulled<T> implements AsyncIterable<T> {
 export function listening(
   workers: number,
   buffer: number,
+  overflow?: Overflow,
 ): {
   readonly held: Held<string>;
   readonly source: Pulled<string>;
@@ -59,7 +60,7 @@ export function listening(
 } {
   const held = new Held<string>();
   const source = new Pulled<string>();
-  const jobs = new BackgroundJobs(held.promises, { workers, buffer });
+  const jobs = new BackgroundJobs(held.promises, { workers, buffer, overflow });
   const outcomes = outcomesOf(jobs);
   jobs.listenTo(source);
   return { held, source, jobs, outcomes };

@@ -168,9 +168,9 @@ describe('hostile work', () => {
       { workers: 1, buffer: 0 },
     );
     const fate = fateOf(jobs.submit('x'));
-    const { level, abandoned } = await jobs.ended;
+    const { level, aborted } = await jobs.ended;
     expect(level).to.equal('abandon');
-    expect(abandoned).to.eql(['x']);
+    expect(aborted.map(({ job, settled }) => [job, settled])).to.eql([['x', false]]);
     await turn();
     expect(fate.value).to.be.an.instanceOf(JobAbortedError);
   });

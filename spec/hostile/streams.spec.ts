@@ -140,18 +140,23 @@ describe('hostile work', () => {
 
   describe('that is an async iterable', () => {
     for (const level of ['abort', 'abandon', 'unsubscription'] as const) {
-      each(`is returned at once, and never waited for: ${level}`, async (form) => {
+      each(`is returned at once: ${level}`, async (form) => {
         const x = new Asked();
         const trial = new Trial(form, { x: () => x }).offer('x');
         if (level === 'unsubscription') trial.subscription.unsubscribe();
         else trial.shutdown.next(level);
         expect(x.calls).to.eql(['next', 'return']);
-        expect(trial.fates).to.eql(['x aborted settled']);
+        // Its slot is taken until its return() has settled, which only 'abandon' does not wait for.
+        const fate = level === 'abandon' ? 'x aborted abandoned' : 'x aborted settled';
+        expect(trial.fates).to.eql(level === 'abandon' ? [fate] : []);
+        expect(trial.ends).to.eql(level === 'abandon' ? ['complete'] : []);
+        await turn();
+        expect(trial.fates).to.eql([fate]);
         expect(trial.ends).to.eql(level === 'unsubscription' ? [] : ['complete']);
         x.item.resolve({ done: false, value: 'late' });
         await turn();
         expect(x.calls).to.eql(['next', 'return']);
-        expect(trial.values).to.eql(form === 'workerPool' || level === 'unsubscription' ? [] : ['x aborted settled']);
+        expect(trial.values).to.eql(form === 'workerPool' || level === 'unsubscription' ? [] : [fate]);
       });
     }
 
@@ -177,7 +182,7 @@ describe('hostile work', () => {
       });
     }
 
-    each('may be a generator that cleans up after itself in its own time', async (form) => {
+    each('may be a generator in the middle of an await: it keeps its slot until it has cleaned up', async (form) => {
       const log: string[] = [];
       const gate = new Deferred();
       async function* x(): AsyncGenerator<string> {
@@ -192,28 +197,31 @@ describe('hostile work', () => {
       const trial = new Trial(form, { x }).offer('x');
       await turn();
       trial.shutdown.next('abort');
-      expect(trial.ends).to.eql(['complete']);
-      expect(log).to.eql([]);
+      await turn();
+      expect([trial.ends, trial.fates, log]).to.eql([[], [], []]);
       gate.resolve();
       await turn();
       expect(log).to.eql(['finally']);
+      expect(trial.ends).to.eql(['complete']);
       expect(trial.fates).to.eql(['x aborted settled']);
     });
 
-    it('may be a ReadableStream, which is cancelled at an abort', async () => {
+    it('may be a ReadableStream, which is cancelled at an abort, and waited for until it is', async () => {
       const log: string[] = [];
+      const cancelled = new Deferred<void>();
       const x = new ReadableStream<string>({
         start: (controller) => controller.enqueue('v'),
-        cancel: () => (log.push('cancel'), new Promise(() => undefined)),
+        cancel: () => (log.push('cancel'), cancelled.promise),
       });
       const next = (): void => trial.shutdown.next('abort');
       const trial: Trial = new Trial('workerPool', { x: () => x }, {}, { next });
       trial.offer('x');
       await turn();
       expect(log).to.eql(['cancel']);
-      expect(trial.values).to.eql(['v']);
-      expect(trial.fates).to.eql(['x aborted settled']);
-      expect(trial.ends).to.eql(['complete']);
+      expect([trial.values, trial.fates, trial.ends]).to.eql([['v'], [], []]);
+      cancelled.resolve();
+      await turn();
+      expect([trial.fates, trial.ends, x.locked]).to.eql([['x aborted settled'], ['complete'], false]);
     });
 
     each('may be a ReadableStream that somebody else reads: the job fails', async (form) => {

@@ -141,7 +141,7 @@ describe('hostile work', () => {
             mergeMap(() => EMPTY),
           );
           // What cannot be stopped is waited for: until the deadline, and the grace after that.
-          const stops = kind === 'an Observable' || kind === 'an async iterable';
+          const stops = kind === 'an Observable';
           expectObservable(results).toBe(stops ? '-------|' : '----------|');
           flush();
           expect(started).to.eql(['a']);

@@ -15,7 +15,8 @@ describe('pullFrom', () => {
       const jobs = new Jobs<number>();
       const accounts = new Accounts<number, number>({ workers, buffer });
       const work = (n: number): Observable<number> => (random(3) === 0 ? of(n) : jobs.work(n));
-      const pool = workerPool(work, { workers, buffer, hooks: accounts });
+      // The program knows microtasks only: nothing waits for a turn of the event loop.
+      const pool = workerPool(work, { workers, buffer, hooks: accounts, yieldAfter: Infinity });
       const results = collect(pullFrom<number>(new Source(20)).pipe(pool, toArray()));
       for (let i = 0; results.end() === undefined && i < 500; i++) {
         if (jobs.running.size > 0) jobs.completeAny();

@@ -320,7 +320,12 @@ class RealHandle extends Real {
         }
         subscriber.complete();
       });
-      this.sources.push(this.handle.listenTo(source));
+      try {
+        this.sources.push(this.handle.listenTo(source));
+      } catch (error) {
+        // It could only overflow: it is refused where it is wired.
+        if (!(error instanceof TypeError) || !error.message.startsWith('listenTo: ')) throw error;
+      }
       return;
     }
     const rest = [...plans];
@@ -358,10 +363,10 @@ function numbers(stats: PoolStats): string {
   return ` [${[offered, accepted, refused, waiting, completed, failed, evicted, aborted, queued, running].join(' ')}]`;
 }
 
-function describeReport({ level, dropped, abandoned, stats }: ShutdownReport<Job>): string {
+function describeReport({ level, dropped, aborted, stats }: ShutdownReport<Job>): string {
   if (!HARSHNESS.includes(level)) return `level ${String(level)}`;
   const ids = (jobs: readonly Job[]): number[] => jobs.map(({ id }) => id);
-  return reportOf(level, ids(dropped.map(({ job }) => job)), ids(abandoned), numbers(stats));
+  return reportOf(level, ids(dropped.map(({ job }) => job)), ids(aborted.map(({ job }) => job)), numbers(stats));
 }
 
 function describe(outcome: Outcome): string {

@@ -205,25 +205,40 @@ export class Model extends Actor {
   pulling = false;
 
   private readonly dropped: number[] = [];
-  private readonly abandoned: number[] = [];
+  private readonly abortedJobs: number[] = [];
   private readonly tally: Map<string, number>;
   private readonly tickets = new Map<number, Ticket>();
   private readonly microtasks: (() => void)[] = [];
   private readonly pledges = new Map<number, Pledge>();
   private readonly called = new Set<number>();
   private iterablePlans: Plan[] = [];
+  /** Jobs that no overflow policy may choose. */
+  private readonly kept = new Set<number>();
+  /** Whose callers have given them up. */
+  private readonly cancelled = new Set<number>();
+  /** What has been counted and is still to be told, in its order. */
+  private readonly news: { readonly loss: boolean; readonly tell: () => void }[] = [];
+  /** Jobs whose acceptance is still to be told. */
+  private unannounced = 0;
+  /** News wait for the loop that runs. */
+  private deferred = false;
+  /** Arrivals of the handle are told and started, one after the other. */
+  private looping = false;
+  /** Who waits for a place takes turns: the senders as one, and the iterable. */
+  private readonly line: ('senders' | 'iterable')[] = [];
+  private sendersWereServed = false;
+  private serving = false;
+  /** Workers that look for a job. */
+  private looking = 0;
   private running = 0;
   private busy = 0;
   private started = 0;
   /** Workers that have had a job and have none now. */
   private resting = 0;
-  /** An item is being handed over. */
-  private handing = false;
   /** Losses that are being told: the results do not end before all have heard. */
   private telling = 0;
   private subscribed = 0;
   private sourceOpen: boolean;
-  private intakeEnded = false;
   private intakeComplete = false;
   private failure: string | undefined;
 
@@ -283,78 +298,130 @@ export class Model extends Actor {
 
   private promise(kind: Ticket['kind'], job: Job, { wait, signal }: SubmitOptions): void {
     this.fates.set(job.id, 'open');
+    this.tickets.set(job.id, { kind, signal: signal === 'aborted' ? 'done' : signal, sender: wait });
     if (signal === 'aborted') {
       this.count(`${kind} with an aborted signal`);
-      return this.fate(job, `rejected reason ${job.id}`);
-    }
-    this.tickets.set(job.id, { kind, signal, sender: wait });
-    if (signal === 'later') this.signals.add(job.id);
-    if (!wait) this.arrive(job);
-    else if (this.accepting && (this.senders.length > 0 || !this.hasRoom())) {
-      this.count('a sender waits');
+      this.fate(job, `rejected reason ${job.id}`);
       this.accounts.offered++;
-      this.senders.push(job);
-    } else if (this.arrive(job) === undefined) this.taken(job);
+      return this.run(() => this.refuse(job, 'withdrawn'));
+    }
+    if (signal === 'later') this.signals.add(job.id);
+    if (wait) this.wait(job);
+    else this.arrive(job);
+  }
+
+  /** Now, or when its turn has come. */
+  private wait(job: Job, isItem = false): void {
+    this.kept.add(job.id);
+    this.accounts.offered++;
+    this.run(() => {
+      if (!this.accepting && !isItem) this.refuse(job, 'closed');
+      else if (this.senders.length === 0 && this.hasRoom()) this.place(job);
+      else {
+        this.count('a sender waits');
+        this.senders.push(job);
+        this.join('senders');
+      }
+    });
   }
 
   giveUp(id: number): void {
     this.signals.delete(id);
     const ticket = this.tickets.get(id)!;
     const reason = `reason ${id}`;
-    const sender = this.senders.findIndex((job) => job.id === id);
-    const place = this.queue.findIndex((job) => job.id === id);
-    if (sender >= 0) {
+    const sender = this.senders.find((job) => job.id === id);
+    const queued = this.queue.find((job) => job.id === id);
+    const slot = [...this.slots].find(({ job }) => job?.id === id);
+    if (sender !== undefined) {
       this.count(`${ticket.kind}: a waiting sender gives up`);
-      const [job] = this.senders.splice(sender, 1);
-      this.accounts.offered--;
-      this.fate(job!, `rejected ${reason}`);
-    } else if (ticket.kind === 'send') this.count('send: given up too late');
-    else if (place >= 0) {
+      this.fate(sender, `rejected ${reason}`);
+      this.refuseSenders('withdrawn', [sender]);
+    } else if (ticket.kind === 'send') return this.count('send: given up too late');
+    else if (queued !== undefined) {
       this.count('submit: a queued job is given up');
-      const [job] = this.queue.splice(place, 1);
+      this.fate(queued, `rejected ${reason}`);
+      this.queue.splice(this.queue.indexOf(queued), 1);
       this.accounts.aborted++;
-      this.tell([job!, { status: 'aborted', detail: `${reason} true`, attempts: 0 }]);
-      this.seat();
-      this.fill();
-    } else {
-      const slot = [...this.slots].find(({ job }) => job?.id === id);
-      this.count(slot === undefined ? 'submit: given up too late' : 'submit: a running job is given up');
-      if (slot !== undefined) this.abort(slot, reason);
-    }
+      this.run(() => this.lose([[queued, { status: 'aborted', detail: `${reason} true`, attempts: 0 }]]));
+    } else if (slot !== undefined) {
+      this.count('submit: a running job is given up');
+      if (this.level < 2) this.cancelled.add(id);
+      this.fate(slot.job!, `rejected ${reason}`);
+      this.abort(slot, reason);
+    } else return this.count('submit: given up too late');
+    this.serve();
   }
 
   listenTo(plans: readonly Plan[], form: 'iterable' | 'observable'): void {
     if (!this.accepting) return this.count('listens when it is closed');
     if (form === 'observable') {
+      if (this.setting.overflow === 'error' && this.setting.buffer !== Infinity)
+        return this.count('an Observable that could only overflow is refused');
       for (const plan of plans) {
         if (!this.accepting) return this.count('stops to listen in the middle');
-        const job = this.job(plan);
-        if (this.arrive(job) === 'full' && this.setting.overflow === 'error') {
-          this.count('an overflow ends a subscription of the handle');
-          this.reported.push('BufferOverflowError');
-          return;
-        }
+        this.arrive(this.job(plan));
       }
       return;
     }
     this.pulling = true;
     this.iterablePlans = [...plans];
-    const { handing } = this;
-    this.handing = false;
-    this.fill();
-    this.handing = handing;
+    this.join('iterable');
+    this.serve();
   }
 
-  /** One item for each worker that is free. */
-  private fill(): void {
-    const { handing } = this;
-    this.handing = true;
-    while (this.pulling && this.queue.length === 0 && this.slots.size < this.setting.workers && this.hasRoom()) {
-      const job = this.pull();
-      if (job === undefined) break;
-      this.arrive(job);
+  // ---- Turns in the line of those that wait for a place
+
+  private join(who: 'senders' | 'iterable'): void {
+    if (this.line.includes(who)) return;
+    if (who === 'senders' && !this.sendersWereServed) this.line.unshift(who);
+    else this.line.push(who);
+  }
+
+  private leave(who: 'senders' | 'iterable'): void {
+    if (this.line.includes(who)) this.line.splice(this.line.indexOf(who), 1);
+  }
+
+  private serve(): void {
+    const { serving } = this;
+    this.serving = true;
+    for (let who; (who = this.line[0]) !== undefined && this.isDue(who, serving);) {
+      this.line.push(this.line.shift()!);
+      this.sendersWereServed = who === 'senders';
+      if (who === 'senders') this.seat();
+      else this.pullOne();
     }
-    this.handing = handing;
+    this.serving = serving;
+  }
+
+  /** An item is taken only for a worker that is free, unless senders wait too. */
+  private isDue(who: 'senders' | 'iterable', isNested: boolean): boolean {
+    if (!this.hasRoom()) return false;
+    if (who === 'senders' || this.line.includes('senders')) return true;
+    const { length } = this.queue;
+    const free = this.setting.workers - this.slots.size;
+    return isNested ? this.looking > 0 && length === 0 : this.looking + free > length;
+  }
+
+  private seat(): void {
+    const job = this.senders.shift()!;
+    if (this.senders.length === 0) this.leave('senders');
+    this.count('a sender is seated');
+    this.run(() => this.place(job));
+  }
+
+  private pullOne(): void {
+    this.leave('iterable');
+    const plan = this.iterablePlans.shift();
+    if (plan === undefined) {
+      this.pulling = false;
+      return this.note('the iterable is at its end');
+    }
+    this.count('an iterable is pulled');
+    const job = this.job(plan);
+    this.note(`pulled ${job.id}`);
+    if (this.accepting) this.join('iterable');
+    this.wait(job, true);
+    if (!this.pulling) this.leave('iterable');
   }
 
   idle(): void {
@@ -370,7 +437,7 @@ export class Model extends Actor {
     this.count(`${HARSHNESS[this.level] ?? 'open'} → ${level}`);
     this.level = harshness;
     this.accepting = false;
-    this.endIntake();
+    this.endIntake(harshness >= 1);
     if (harshness >= 1) this.evictAll('shutdown');
     if (harshness >= 2) for (const slot of this.inOrder()) this.abort(slot, ABORTED);
     if (harshness >= 3) for (const slot of this.inOrder()) this.abandon(slot);
@@ -413,46 +480,100 @@ export class Model extends Actor {
 
   // ---- Arrivals
 
+  /** A job of the handle: its place is decided at once; it is told and started in its turn. */
   private arrive(job: Job): 'closed' | 'full' | undefined {
-    if (!this.accepting) return this.refuse(job, 'closed');
-    if (this.senders.length > 0) {
-      this.count('an offer finds senders before it');
-      return this.refuse(job, 'full');
-    }
-    return this.admit(job);
+    let refusal: 'closed' | 'full' | undefined;
+    this.accounts.offered++;
+    this.run(() => {
+      if (!this.accepting) refusal = this.refuse(job, 'closed');
+      else if (this.senders.length > 0) {
+        this.count('an offer finds senders before it');
+        refusal = this.refuse(job, 'full');
+      } else refusal = this.place(job);
+    });
+    return refusal;
   }
 
-  private admit(job: Job, mayEvict = true): 'closed' | 'full' | undefined {
+  /** The handle's flat loop. What is decided in the middle of it waits for its turn. */
+  private run(decide: () => void): void {
+    if (this.looping) {
+      this.count('an arrival in the middle of another');
+      this.deferred = true;
+      decide();
+      this.deferred = false;
+      return;
+    }
+    this.looping = true;
+    decide();
+    do if (this.looking <= this.queue.length) this.startWaiting();
+    while (this.notifyNext());
+    this.looping = false;
+  }
+
+  private startWaiting(): void {
+    while (this.queue.length > 0 && this.slots.size < this.setting.workers && !this.closed) {
+      const slot = this.emptySlot();
+      if (this.resting > 0) this.resting--;
+      this.slots.add(slot);
+      this.proceed(slot);
+    }
+  }
+
+  private notifyNext(): boolean {
+    const next = this.news.shift();
+    if (next === undefined) return false;
+    if (next.loss) this.telling++;
+    else this.unannounced--;
+    next.tell();
+    if (next.loss) this.telling--;
+    this.endIfDone();
+    return true;
+  }
+
+  /** A job of an operator: a start is nested in the call that brings the job. */
+  private admit(job: Job): void {
     const { workers, overflow } = this.setting;
-    if (!this.accepting || this.closed) return this.refuse(job, 'closed');
+    this.accounts.offered++;
+    if (!this.accepting || this.closed) return void this.refuse(job, 'closed');
     if (this.slots.size < workers) {
       const slot = this.emptySlot();
       if (this.resting > 0) this.resting--;
       this.slots.add(slot);
       this.enqueue(job);
-      this.proceed(slot);
-      return undefined;
+      return this.proceed(slot);
     }
+    if (this.place(job) === 'full' && overflow === 'error') this.failIntake('BufferOverflowError');
+  }
+
+  /** All victims leave, and the arriving job has its place, before anybody is told. */
+  private place(job: Job): 'full' | undefined {
+    const { workers, overflow } = this.setting;
+    const isDecided = this.isHandle && this.queue.length < workers - this.slots.size;
     if (this.hasRoom()) {
+      if (isDecided) this.kept.add(job.id);
       this.count('queued');
       this.enqueue(job);
       return undefined;
     }
-    if (mayEvict && this.queue.length > 0 && overflow !== 'error' && overflow !== 'drop-incoming') {
-      this.count(`${overflow} evicts`);
-      if (overflow === 'clear') this.evictAll('evicted');
-      else {
-        const victim = overflow === 'drop-oldest' ? this.queue.shift() : this.queue.pop();
-        this.accounts.evicted++;
-        this.tell([victim!, { status: 'dropped', detail: 'evicted', attempts: 0 }]);
-      }
-      return this.admit(job, false);
-    }
+    const evictable = this.queue.filter(({ id }) => !this.kept.has(id));
     const evicts = overflow !== 'error' && overflow !== 'drop-incoming';
-    this.count(evicts ? 'an evicting policy finds nobody to evict' : `${overflow} refuses`);
-    this.refuse(job, 'full');
-    if (overflow === 'error' && !this.isHandle) this.failIntake('BufferOverflowError');
-    return 'full';
+    if (!evicts || evictable.length === 0 || this.telling > 0) {
+      this.count(evicts ? 'an evicting policy finds nobody to evict' : `${overflow} refuses`);
+      return this.refuse(job, 'full');
+    }
+    this.count(`${overflow} evicts`);
+    const victims = overflow === 'clear' ? evictable : [overflow === 'drop-oldest' ? evictable[0]! : evictable.at(-1)!];
+    for (const victim of victims) this.queue.splice(this.queue.indexOf(victim), 1);
+    this.queue.push(job);
+    this.accounts.evicted += victims.length;
+    this.accounts.accepted++;
+    const lost = victims.map((victim): [Job, Ending] => [
+      victim,
+      { status: 'dropped', detail: 'evicted', attempts: 0 },
+    ]);
+    this.news.push({ loss: true, tell: () => this.tellAll(lost) });
+    this.announce(job);
+    return undefined;
   }
 
   private hasRoom(): boolean {
@@ -461,69 +582,67 @@ export class Model extends Actor {
 
   private enqueue(job: Job): void {
     this.queue.push(job);
-    this.accounts.offered++;
     this.accounts.accepted++;
+    if (this.deferred || this.news.length > 0) this.announce(job);
+    else this.accepted(job);
+  }
+
+  private announce(job: Job): void {
+    this.unannounced++;
+    this.news.push({ loss: false, tell: () => this.accepted(job) });
+    this.brought();
+  }
+
+  private accepted(job: Job): void {
+    this.taken(job);
+    if (this.isHandle && !this.tickets.has(job.id)) this.checkIntake();
     this.hook('accepted', job, `accepted ${job.id}`);
   }
 
-  private refuse<R extends 'full' | 'closed'>(job: Job, reason: R): R {
-    this.accounts.offered++;
+  private brought(): void {
+    if (!this.deferred) while (this.notifyNext());
+  }
+
+  private refuse<R extends 'full' | 'closed' | 'withdrawn'>(job: Job, reason: R): R {
     this.accounts.refused++;
-    this.tellRefusal(job, reason);
+    this.loseRefused(job, reason);
     return reason;
   }
 
-  private tellRefusal(job: Job, reason: 'full' | 'closed'): void {
+  private loseRefused(job: Job, reason: string): void {
     this.count(`refused: ${reason}`);
     if (this.tickets.get(job.id)?.kind === 'send') this.lateFates.set(job.id, `rejected JobDroppedError ${reason}`);
-    this.tell([job, { status: 'dropped', detail: reason, attempts: 0 }]);
+    this.lose([[job, { status: 'dropped', detail: reason, attempts: 0 }]]);
   }
 
   private readonly lateFates = new Map<number, string>();
 
-  private evictAll(reason: 'evicted' | 'shutdown'): void {
+  private lose(lost: readonly [Job, Ending][]): void {
+    this.news.push({ loss: true, tell: () => this.tellAll(lost) });
+    this.brought();
+  }
+
+  private evictAll(reason: 'shutdown'): void {
     const gone = this.queue.splice(0);
+    if (gone.length === 0) return;
     this.accounts.evicted += gone.length;
-    if (gone.length > 0) this.count(`lost: ${reason}`);
-    this.tell(...gone.map((job): [Job, Ending] => [job, { status: 'dropped', detail: reason, attempts: 0 }]));
+    this.count(`lost: ${reason}`);
+    this.lose(gone.map((job): [Job, Ending] => [job, { status: 'dropped', detail: reason, attempts: 0 }]));
   }
 
-  /** Whoever waits for room takes it. */
-  private seat(): void {
-    if (!this.accepting) this.turnAway();
-    while (this.senders.length > 0 && this.hasRoom()) {
-      const job = this.senders.shift()!;
-      this.accounts.offered--;
-      this.count('a sender is seated');
-      this.enqueue(job);
-      this.taken(job);
-    }
-  }
-
-  /** No sender who hears of it finds the next one still waiting. */
-  private turnAway(): void {
-    const gone = this.senders.splice(0);
-    if (gone.length > 0) this.count('a sender is turned away');
-    this.accounts.refused += gone.length;
-    for (const job of gone) this.tellRefusal(job, 'closed');
+  /** No sender whose caller hears of it finds the next one still waiting. */
+  private refuseSenders(reason: 'closed' | 'withdrawn', refused: readonly Job[]): void {
+    for (const job of refused) this.senders.splice(this.senders.indexOf(job), 1);
+    if (this.senders.length === 0) this.leave('senders');
+    if (refused.length > 0 && reason === 'closed') this.count('a sender is turned away');
+    this.accounts.refused += refused.length;
+    this.run(() => {
+      for (const job of refused) this.loseRefused(job, reason);
+    });
   }
 
   private taken(job: Job): void {
     if (this.tickets.get(job.id)?.kind === 'send') this.fate(job, 'fulfilled');
-  }
-
-  private pull(): Job | undefined {
-    if (!this.pulling || !this.accepting) return undefined;
-    const plan = this.iterablePlans.shift();
-    if (plan === undefined) {
-      this.pulling = false;
-      this.note('the iterable is at its end');
-      return undefined;
-    }
-    this.count('an iterable is pulled');
-    const job = this.job(plan);
-    this.note(`pulled ${job.id}`);
-    return job;
   }
 
   // ---- A slot
@@ -543,23 +662,13 @@ export class Model extends Actor {
 
   private proceed(slot: Slot): void {
     while (slot.state === 'between') {
-      if (this.isHandle) {
-        this.seat();
-        const asks = this.pulling && this.queue.length === 0 && this.senders.length === 0 && this.hasRoom();
-        const job = asks ? this.pull() : undefined;
-        if (job !== undefined) {
-          const { handing } = this;
-          this.handing = true;
-          this.enqueue(job);
-          // The workers that rest may have their share, unless whoever has started this one goes on with that.
-          while (!handing && this.resting >= this.queue.length) {
-            const more = this.pull();
-            if (more === undefined) break;
-            this.arrive(more);
-          }
-          this.handing = handing;
-        }
+      if (this.line.length > 0) {
+        this.looking++;
+        this.serve();
+        this.looking--;
       }
+      // A job is told of before it starts.
+      while (this.queue.length > 0 && this.unannounced >= this.queue.length && this.notifyNext());
       const job = this.closed ? undefined : this.queue.shift();
       if (job === undefined) return this.retire(slot);
       this.start(slot, job);
@@ -823,15 +932,12 @@ export class Model extends Actor {
   }
 
   /** Of jobs that no worker has. */
-  private tell(...lost: [Job, Ending][]): void {
-    this.telling++;
+  private tellAll(lost: readonly [Job, Ending][]): void {
     for (const [job, ending] of lost) {
       this.hook('settled', job, this.describe(job, ending));
       this.settleFate(job, ending);
       if (this.tellsOutcomes) this.outcome(job, ending);
     }
-    this.telling--;
-    this.endIfDone();
   }
 
   private settleFate(job: Job, { status, detail }: Ending): void {
@@ -847,7 +953,7 @@ export class Model extends Actor {
     if (this.lateFates.has(job.id)) return this.fate(job, this.lateFates.get(job.id)!);
     if (status === 'failed' && this.isHandle && !this.setting.hooks && !this.setting.watched) {
       this.count('a failure that nobody sees');
-      this.reported.push(detail);
+      this.reported.push('JobFailedError');
     }
   }
 
@@ -858,10 +964,10 @@ export class Model extends Actor {
   }
 
   private outcome(job: Job, ending: Ending): void {
-    if (this.closed) return;
+    const isAborted = ending.status === 'aborted' || ending.status === 'abandoned';
     if (ending.detail === 'shutdown' && ending.status === 'dropped') this.dropped.push(job.id);
-    if (ending.status === 'abandoned') this.abandoned.push(job.id);
-    if (this.isHandle && !this.setting.watched) return;
+    if (isAborted && ending.attempts > 0 && !this.cancelled.has(job.id)) this.abortedJobs.push(job.id);
+    if (this.closed || (this.isHandle && !this.setting.watched)) return;
     this.note(`told ${this.describe(job, ending)}`);
     this.visit('told', job);
   }
@@ -883,18 +989,28 @@ export class Model extends Actor {
     this.endIntake();
   }
 
-  private endIntake(): void {
-    if (this.intakeEnded) return;
-    this.intakeEnded = true;
+  /** @param isCut items that wait for room are not run any more */
+  private endIntake(isCut = true): void {
+    if (this.intakeComplete) return;
     this.accepting = false;
-    this.turnAway();
+    this.leave('iterable');
+    if (this.isHandle) {
+      const refused = this.senders.filter(({ id }) => isCut || this.tickets.has(id));
+      this.refuseSenders('closed', refused);
+    }
     if (this.pulling) {
       this.pulling = false;
       this.note('the iterable is let go');
     }
+    this.checkIntake();
+    this.releaseSource();
+  }
+
+  /** The intake is complete when no item waits for room. */
+  private checkIntake(): void {
+    if (this.accepting || this.senders.length > 0) return;
     this.intakeComplete = true;
     this.endIfDone();
-    this.releaseSource();
   }
 
   private releaseSource(): void {
@@ -904,15 +1020,16 @@ export class Model extends Actor {
   }
 
   private endIfDone(): void {
-    if (this.intakeComplete && this.slots.size === 0 && this.telling === 0 && !this.closed)
-      this.finishWith(this.failure);
+    if (!this.intakeComplete || this.closed) return;
+    if (this.slots.size > 0 || this.queue.length > 0 || this.telling > 0 || this.news.length > 0) return;
+    this.finishWith(this.failure);
   }
 
   private finishWith(error: string | undefined): void {
     if (this.closed) return;
     this.count(error === undefined ? 'the results complete' : 'the results fail');
     if (!this.isHandle || this.setting.watched) this.note(error === undefined ? 'complete' : `failed ${error}`);
-    if (this.isHandle) this.report = reportOf(HARSHNESS[this.level]!, this.dropped, this.abandoned, this.snapshot());
+    if (this.isHandle) this.report = reportOf(HARSHNESS[this.level]!, this.dropped, this.abortedJobs, this.snapshot());
     this.close();
   }
 
@@ -933,8 +1050,8 @@ export function listens({ kind, listens }: Plan): boolean {
 export function reportOf(
   level: Harshness,
   dropped: readonly number[],
-  abandoned: readonly number[],
+  aborted: readonly number[],
   stats: string,
 ): string {
-  return `${level}, dropped ${String(dropped)}, abandoned ${String(abandoned)},${stats}`;
+  return `${level}, dropped ${String(dropped)}, aborted ${String(aborted)},${stats}`;
 }

@@ -3,7 +3,7 @@ import { asyncScheduler, EMPTY, NEVER, Observable, of, range, Subject, throwErro
 import type { ObservableInput } from 'rxjs';
 import { workerPool } from '../../src/index.js';
 import type { JobContext, PoolOperator, ShutdownLevel } from '../../src/index.js';
-import { turn } from '../support/guard.js';
+import { takeReported, turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
 import { coldJobs } from './support.js';
 
@@ -211,22 +211,31 @@ describe('workerPool', () => {
         expectSubscriptions(shutdown.subscriptions).toBe(' ^-!');
       }));
 
-    it('takes an error of the notifier for one of the source, also during a drain', () =>
+    it('takes an error of the notifier before its first value for one of the source', () =>
       marbles((helpers) => {
         const { hot, cold, expectObservable, expectSubscriptions } = helpers;
-        for (const [notifier, intake] of [
-          ['--#  ', '^-!'],
-          ['-d#  ', '^!'],
-        ] as const) {
-          const jobs$ = hot(' a---');
-          const shutdown = cold(notifier, levels);
-          const jobs = coldJobs(helpers, { a: '----(a|)' });
-          expectObservable(jobs$.pipe(workerPool(jobs.work, { workers: 1, buffer: 0, shutdown }))).toBe('--#');
-          expectSubscriptions(jobs$.subscriptions).toBe(intake);
-          expectSubscriptions(shutdown.subscriptions).toBe('^-!');
-          expectSubscriptions(jobs.windows('a')).toBe('     ^-!');
-        }
+        const jobs$ = hot('     a---     ');
+        const shutdown = cold(' --#      ');
+        const jobs = coldJobs(helpers, { a: '----(a|)' });
+        expectObservable(jobs$.pipe(workerPool(jobs.work, { workers: 1, buffer: 0, shutdown }))).toBe('--#');
+        expectSubscriptions(jobs$.subscriptions).toBe('    ^-!');
+        expectSubscriptions(shutdown.subscriptions).toBe('  ^-!');
+        expectSubscriptions(jobs.windows('a')).toBe('       ^-!');
       }));
+
+    it('reports an error of the notifier after the drain has begun, and goes on with the drain', async () => {
+      marbles((helpers) => {
+        const { hot, cold, expectObservable, expectSubscriptions } = helpers;
+        const jobs$ = hot('     a---     ');
+        const shutdown = cold(' -d#      ', levels);
+        const jobs = coldJobs(helpers, { a: '----(a|)' });
+        expectObservable(jobs$.pipe(workerPool(jobs.work, { workers: 1, buffer: 0, shutdown }))).toBe('----(a|)');
+        expectSubscriptions(jobs$.subscriptions).toBe('    ^!');
+        expectSubscriptions(jobs.windows('a')).toBe('       ^---!');
+      });
+      await turn();
+      expect(takeReported()).to.eql(['error']);
+    });
 
     it('does not subscribe to the source when the notifier errors synchronously', () =>
       marbles(({ hot, expectObservable, expectSubscriptions }) => {

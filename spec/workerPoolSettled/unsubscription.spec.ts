@@ -39,7 +39,7 @@ describe('workerPoolSettled', () => {
       }
     });
 
-    it('inside the outcome of a drop ends the pool before the arriving job is taken in', () => {
+    it('inside the outcome of an eviction ends the pool, also for the arriving job, which has its place by then', () => {
       const heard: string[] = [];
       const source = new Subject<string>();
       source
@@ -54,12 +54,12 @@ describe('workerPoolSettled', () => {
         )
         .subscribe();
       for (const job of ['a', 'b', 'c']) source.next(job);
-      expect(heard).to.eql(['b dropped evicted', 'a aborted settled', 'c dropped closed']);
+      expect(heard).to.eql(['b dropped evicted', 'a aborted settled', 'c dropped shutdown']);
     });
   });
 
   describe('re-entrancy', () => {
-    it('gives the place to the job that is offered in answer to an eviction: it is the newer', () => {
+    it('refuses the job that is offered in answer to an eviction: the arriving one has the place by then', () => {
       const outcomes: string[] = [];
       const source = new Subject<string>();
       const first = new Subject<never>();
@@ -79,9 +79,9 @@ describe('workerPoolSettled', () => {
       first.complete();
       expect(outcomes).to.eql([
         'b dropped evicted',
-        'c dropped full',
+        'd dropped full',
         'a completed undefined',
-        'd completed undefined',
+        'c completed undefined',
       ]);
     });
 

@@ -1,6 +1,7 @@
 import { asyncScheduler, NEVER } from 'rxjs';
-import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
-import type { JobContext, Overflow } from '../types.js';
+import type { Observable, ObservableInput } from 'rxjs';
+import type { JobContext } from '../types.js';
+import type { CoreOptions } from './core/pool.js';
 import {
   checkConfig,
   checkCount,
@@ -9,23 +10,15 @@ import {
   checkNotifier,
   checkOneOf,
   checkScheduler,
+  checkString,
 } from './support/checks.js';
-import { OVERFLOWS } from './core/boundedRing.js';
+import { OVERFLOWS } from './core/overflow.js';
 import { listenersOf } from './lifecycle/hooks.js';
 import type { Listeners } from './lifecycle/hooks.js';
 
-/** What the pool itself goes by. */
-export interface CoreOptions<J, R> {
-  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
-  readonly workers: number;
-  readonly buffer: number;
-  readonly overflow: Overflow;
-  readonly yieldAfter: number;
-  readonly scheduler: SchedulerLike;
-}
-
 /** A pool's config, checked, complete and read once. */
 export interface PoolOptions<J, R> extends CoreOptions<J, R> {
+  readonly name: string;
   readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
 }
@@ -38,6 +31,7 @@ export const OPTIONS: readonly string[] = [
   'hooks',
   'yieldAfter',
   'scheduler',
+  'name',
 ];
 /** Known, and not there yet. */
 const PLANNED = ['queue', 'ttl', 'timeout', 'retry', 'rateLimit', 'ordered'];
@@ -51,6 +45,7 @@ export function readPoolOptions<J, R>(
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
   const {
+    name = 'jobs',
     workers,
     buffer,
     overflow = 'error',
@@ -59,13 +54,17 @@ export function readPoolOptions<J, R>(
     yieldAfter = 5,
     scheduler = asyncScheduler,
   } = checkConfig(form, config, known, PLANNED);
+  const listeners = hooks === undefined ? undefined : listenersOf<J, R>(hooks);
   return {
+    name: checkString('name', name),
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     workers: checkCount('workers', workers, 1, ' (an Observable is not there yet)'),
     buffer: checkCount('buffer', buffer, 0),
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),
     shutdown: checkNotifier('shutdown', shutdown),
-    hooks: hooks === undefined ? undefined : listenersOf(hooks),
+    hooks: listeners,
+    // Work with one parameter cannot look at its context in any way that costs something.
+    showsContext: work.length !== 1 || (listeners?.started.length ?? 0) > 0,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),
     scheduler: checkScheduler('scheduler', scheduler),
   };

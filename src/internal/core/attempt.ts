@@ -1,12 +1,13 @@
 import type { JobContext } from '../../types.js';
 
-/** One start of one job. An AbortController costs more than all the rest together, so it is made when somebody asks. */
+/** One start of one job. An AbortController costs more than all the rest together, so it is made when the signal is read. */
 export class Attempt implements JobContext {
   readonly worker: number;
   /** There are no retries yet. */
   readonly attempt = 1;
   readonly index: number;
   #controller: AbortController | undefined;
+  #abort: { readonly reason: unknown } | undefined;
 
   constructor(worker: number, index: number) {
     this.worker = worker;
@@ -14,13 +15,28 @@ export class Attempt implements JobContext {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abort !== undefined) this.#controller.abort(this.#abort.reason);
+    }
     return this.#controller.signal;
   }
 
-  /** Not a method, because `work` holds the attempt and may only listen. What reads its signal later finds it aborted. */
+  /** Not a method, because `work` may hold the attempt and may only listen. */
   static abort(attempt: Attempt, reason: unknown): void {
-    attempt.#controller ??= new AbortController();
-    attempt.#controller.abort(reason);
+    attempt.#abort = { reason };
+    attempt.#controller?.abort(reason);
   }
+}
+
+/** The attempt with four properties of its own: `{ ...context }` and a Proxy keep the signal. */
+export function contextOf(attempt: Attempt): JobContext {
+  return {
+    worker: attempt.worker,
+    attempt: attempt.attempt,
+    index: attempt.index,
+    get signal() {
+      return attempt.signal;
+    },
+  };
 }

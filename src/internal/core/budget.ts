@@ -1,70 +1,112 @@
 import type { SchedulerLike } from 'rxjs';
+import { isRealTime } from '../support/clock.js';
+import { Fifo } from '../support/fifo.js';
+import { requestTurn } from '../support/turn.js';
 
-/** Once in this many promise jobs, and items of async iterables, the clock is looked at. */
-const STRIDE = 32;
+/** The clock is read at least once in so many events. */
+const LONGEST_STRIDE = 32;
 
-interface Host {
-  readonly setImmediate?: (callback: () => void) => unknown;
-  readonly setTimeout: (callback: () => void) => unknown;
-}
-
-// Taken once, so that a test's fake timers do not stop the pool.
-const host: Host = globalThis;
-/** Calls back after timers and I/O have had their turn. */
-const nextTurn = host.setImmediate ?? host.setTimeout;
-
-export interface TurnsOptions {
-  /** Milliseconds of jobs back to back. */
-  readonly yieldAfter: number;
-  readonly scheduler: SchedulerLike;
+/** What waits for a turn of the event loop. */
+export interface Held {
+  /** The loop has turned, or nothing is held any more. */
+  resume(): void;
 }
 
 /**
- * Keeps promise jobs, and async iterables that have their items at hand, from starving timers and I/O: when they have come back
- * to back for longer than the budget, the next start or item waits for a turn of the event loop.
+ * A budget of time for what settles in microtasks: jobs, items of async iterables, senders, consumers. Once it is used up
+ * they are held until the event loop has had a turn, so that timers and I/O are not starved. What waits for anything real is
+ * not delayed, because the loop turns meanwhile.
  *
- * A callback of the host is the sign that the loop has turned; while it has not come, time is counted. So jobs that wait
- * for anything real are never delayed.
+ * The clock is read after 1, 2, 4 … 32 events, and sooner where the last ones were slow, so that no more than one event runs
+ * beyond the budget. What one call of the user's settles without a microtask in between is that call's own affair, and is
+ * not held. In virtual time no clock of the host is read, and nothing is held.
  */
-export class Turns {
-  readonly #options: TurnsOptions;
-  /** When the host was asked for a turn that has not come yet. */
-  #since: number | undefined;
-  #events = 0;
-  /** As was found out last: then everybody asks. */
-  #isDue = false;
-  #waiting: (() => void)[] = [];
+export class EventLoopBudget {
+  readonly #yieldAfter: number;
+  readonly #held = new Fifo<Held | undefined>(undefined);
+  /** Events until the clock is read. */
+  #countdown: number;
+  #stride = 1;
+  /** When the first event of this turn was counted. */
+  #since = 0;
+  #lastRead = 0;
+  /** The host has been asked for a turn that has not come yet. */
+  #isRequested = false;
+  /** No microtask has run since the clock was read. */
+  #isSameCall = false;
+  /** The last answer of `countAndCheck`; while true, every event is held without a look at the clock. */
+  #isUsedUp = false;
 
-  constructor(options: TurnsOptions) {
-    this.#options = options;
+  constructor({ yieldAfter, scheduler }: { readonly yieldAfter: number; readonly scheduler: SchedulerLike }) {
+    this.#yieldAfter = yieldAfter;
+    this.#countdown = yieldAfter === Infinity || !isRealTime(scheduler) ? Infinity : 1;
   }
 
-  /** A promise job has settled, or an item has come: is it time to ask whether a turn is due? The clock costs as much as a job. */
-  mustAsk(): boolean {
-    return this.#isDue || ++this.#events % STRIDE === 0;
+  /** Counts one event. `true`: the budget is used up, and the caller has to {@link hold} what comes next. */
+  countAndCheck(): boolean {
+    return this.#isUsedUp || (--this.#countdown <= 0 && this.#isOver() && !this.#isSameCall);
   }
 
-  /** Has the loop not turned for too long? */
-  areDue(): boolean {
-    const { yieldAfter, scheduler } = this.#options;
+  /** Calls `held.resume()` after a turn of the event loop. Only when {@link countAndCheck} said so. */
+  hold(held: Held): void {
+    this.#held.push(held);
+    this.#request();
+  }
+
+  /** Resumes all that is held, at once: the pool ends. */
+  release(): void {
+    this.#isUsedUp = false;
+    for (let { length } = this.#held; length > 0 && this.#held.length > 0; length--) this.#held.shift()!.resume();
+  }
+
+  /** Reads the clock. */
+  #isOver(): boolean {
     const now = performance.now();
-    if (this.#since === undefined) {
-      // In virtual time no host is asked: a scheduler whose clock is not the wall clock has a loop of its own.
-      if (yieldAfter === Infinity || Math.abs(scheduler.now() - Date.now()) > 1000) return false;
-      this.#since = now;
-      nextTurn(() => this.resume());
+    if (!this.#isRequested) {
+      this.#since = this.#lastRead = now;
+      this.#stride = this.#countdown = 1;
+      this.#request();
+      this.#watchCall();
+      return false;
     }
-    return (this.#isDue = now - this.#since > yieldAfter);
+    const left = this.#yieldAfter - (now - this.#since);
+    if (left <= 0) {
+      this.#isUsedUp = !this.#isSameCall;
+      this.#countdown = 1;
+      return true;
+    }
+    const cost = (now - this.#lastRead) / this.#stride;
+    this.#lastRead = now;
+    this.#stride = Math.max(1, Math.min(2 * this.#stride, LONGEST_STRIDE, Math.floor(left / cost)));
+    this.#countdown = this.#stride;
+    this.#watchCall();
+    return false;
   }
 
-  /** Calls back when the loop has turned. Only when a turn is due. */
-  wait(callback: () => void): void {
-    this.#waiting.push(callback);
+  #watchCall(): void {
+    if (this.#isSameCall) return;
+    this.#isSameCall = true;
+    queueMicrotask(this.#onMicrotask);
   }
 
-  /** The loop has turned, or nothing is left to wait for. */
-  resume(): void {
-    this.#since = undefined;
-    for (const callback of this.#waiting.splice(0)) callback();
+  readonly #onMicrotask = (): void => {
+    this.#isSameCall = false;
+  };
+
+  #request(): void {
+    if (this.#isRequested) return;
+    this.#isRequested = true;
+    requestTurn(this.#onTurn);
   }
+
+  /** One after the other, for as long as the new turn's budget lasts. */
+  readonly #onTurn = (): void => {
+    this.#isRequested = this.#isUsedUp = false;
+    this.#countdown = 1;
+    for (let { length } = this.#held; length > 0 && this.#held.length > 0; length--) {
+      if (this.#isOver()) break;
+      this.#held.shift()!.resume();
+    }
+    if (this.#held.length > 0) this.#request();
+  };
 }

@@ -1,11 +1,15 @@
 import { from, isObservable, Observable } from 'rxjs';
+import type { Observer } from 'rxjs';
 import type { JobSource } from '../../types.js';
+import { captureScope } from '../support/asyncScope.js';
+import type { AsyncScope } from '../support/asyncScope.js';
 import { isFunction, isObject, wrong } from '../support/checks.js';
-import { reportError } from '../support/reporting.js';
-import type { Turns } from './budget.js';
+import type { EventLoopBudget, Held } from './budget.js';
+import { asyncIteratorOf, checkItem, fromAsyncIterable, isAsyncIterable, returnQuietly } from './iteration.js';
+import type { AnyIterable } from './iteration.js';
 
-/** Whoever runs the items of an iterable, as its intake sees it. */
-export interface Taker<J> {
+/** Who runs the items of an iterable, as its intake sees it. */
+export interface Demand<J> {
   /**
    * Would an item that came now start at once? Or else one of an iterator that answers at once is not taken yet.
    *
@@ -15,137 +19,206 @@ export interface Taker<J> {
   /** Is there a place for one more, to run or to wait? */
   hasRoom(): boolean;
   /** Does a worker look for a job, and none waits for it? */
-  readonly isAsked: boolean;
+  readonly isLooking: boolean;
   /** Gives an item to that worker. */
   give(job: J): void;
-  /** Takes in an item that was on its way when the intake ended, if what it has is still run. */
-  admitLate(job: J): void;
-  /** When it is time for a turn of the event loop. */
-  readonly turns: Turns;
-  /** Whom to tell when jobs may start, or wait, that could not before. */
-  pull: (() => void) | undefined;
+  /** Takes in, or refuses, an item that was on its way when its intake ended. */
+  arriveLate(job: J): void;
+  readonly budget: EventLoopBudget;
+  /** The last item has found its place: `intake` may be asked again. */
+  askAgain(intake: Intake): void;
+  /** Whom the pool asks for jobs. */
+  intake: Intake | undefined;
 }
 
-type AnyIterable<J> = Iterable<J> | AsyncIterable<J>;
+/** What a pool pulls its jobs from. */
+export interface Intake {
+  /** Somebody could give a job. */
+  readonly isActive: boolean;
+  /** Jobs may start, or wait, that could not before. */
+  pull(): void;
+  /** Nothing more is asked for. What has been asked for is taken in when it comes. */
+  close(): void;
+  /** Nothing waits or runs any more. */
+  onRest(): void;
+  /** The end, without what is still on its way. */
+  cut(): void;
+}
 
-const iterables = new WeakMap<object, AnyIterable<unknown>>();
+/** Under this name an Observable keeps the iterable that it was made from: two copies of the package know each other's. */
+const PULLED_FROM = Symbol.for('rxjs-background-jobs:pulledFrom');
 
-/** An Observable of the items and, for {@link intake}, the iterable itself. */
+/** An Observable of the items that remembers the iterable. */
 export function pulledFrom<J>(iterable: AnyIterable<J>): Observable<J> {
   checkIterable('pullFrom', iterable);
-  const source = isAsyncIterable(iterable) ? pulled(iterable) : from(iterable);
-  iterables.set(source, iterable);
-  return source;
+  const source = isAsyncIterable(iterable) ? fromAsyncIterable(iterable) : from(iterable);
+  return Object.defineProperty(source, PULLED_FROM, { value: iterable });
 }
 
-/** The jobs of `source`: an Observable's as they come, an iterable's as they can be used. */
-export function intake<J>(source: JobSource<J>, taker: Taker<J>): Observable<J> {
-  const iterable = (iterables.get(source) as AnyIterable<J> | undefined) ?? source;
-  if (isObservable(iterable)) return iterable;
-  checkIterable('a pool', iterable);
-  return pulled(iterable, taker);
+/** The iterable behind `source`, or `undefined` for an Observable that cannot be asked to wait. */
+export function iterableOf<J>(source: JobSource<J>): AnyIterable<J> | undefined {
+  if (!isObject(source)) return source as AnyIterable<J>;
+  const marked = (source as { readonly [PULLED_FROM]?: AnyIterable<J> })[PULLED_FROM];
+  if (marked !== undefined) return marked;
+  return isObservable(source) ? undefined : (source as AnyIterable<J>);
 }
 
-/** Does `source` take its time for each item? */
-export function isPulledAsync(source: object): boolean {
-  return isAsyncIterable(iterables.get(source) ?? source);
-}
-
-function checkIterable(by: string, value: unknown): void {
+/** @throws TypeError that says who was given something that is not iterable */
+export function checkIterable(by: string, value: unknown): void {
   const isIterable = isObject(value) && (isFunction(value[Symbol.iterator]) || isAsyncIterable(value));
   if (!isIterable) wrong(`${by}'s source`, 'an Observable, an iterable or an async iterable', value);
 }
 
-/** Also a ReadableStream where the host has not made it async iterable yet. */
-export function isAsyncIterable<T>(value: object): value is AsyncIterable<T> {
-  const candidate = value as Partial<AsyncIterable<T> & ReadableStream<T>>;
-  return isFunction(candidate[Symbol.asyncIterator]) || isFunction(candidate.getReader);
-}
-
-/**
- * One item after the other for as long as `taker` can use them: none ahead of a start where the iterator answers at once, and
- * as far as there is room where it takes its time. Without one it is `from(iterable)`, but `return()` is called as soon as it
- * is unsubscribed, and not after the next item, which may never come.
- */
-export function pulled<J>(iterable: AnyIterable<J>, taker?: Taker<J>): Observable<J> {
+/** The jobs of `source`: an Observable's as they come, an iterable's as they can be used. */
+export function intake<J>(source: JobSource<J>, demand: Demand<J>): Observable<J> {
+  const iterable = iterableOf(source);
+  if (iterable === undefined && isObject(source)) return source as Observable<J>;
+  checkIterable('a pool', iterable);
   return new Observable((jobs) => {
-    const isAsync = isAsyncIterable<J>(iterable);
-    const iterator = isAsync ? asyncIteratorOf(iterable) : iterable[Symbol.iterator]();
-    /** An item has been asked for. */
-    let pulling = false;
-    let ended = false;
-    /** Items are being handed over: a worker that one has started may come to ask. */
-    let handing = false;
-
-    const isUsable = (isNested: boolean): boolean => !taker || (isAsync ? taker.hasRoom() : taker.canStart(isNested));
-    const pull = (): void => {
-      const isNested = handing;
-      handing = true;
-      while (!pulling && !ended && !jobs.closed && isUsable(isNested)) {
-        pulling = true;
-        try {
-          const item = iterator.next();
-          if (isAsync) Promise.resolve(item).then(arrive, fail);
-          else arrive(item as IteratorResult<J>);
-        } catch (error) {
-          fail(error);
-        }
-      }
-      handing = isNested;
-    };
-    const arrive = (item: IteratorResult<J>): void => {
-      let job: J;
-      try {
-        // As `for … of` does.
-        if (!isObject(item)) wrong('what next() returns', 'an object', item);
-        ended = Boolean(item.done);
-        job = item.value as J;
-      } catch (error) {
-        return fail(error);
-      }
-      pulling = isAsync;
-      if (ended) jobs.complete();
-      else if (jobs.closed) {
-        // A generator could not be told while it was busy.
-        if (!isAsync) void letGo(iterator);
-        taker?.admitLate(job);
-      } else if (taker?.isAsked) taker.give(job);
-      else jobs.next(job);
-      if (!isAsync) return;
-      // One that has its items at hand would never let timers and I/O have their turn.
-      if (taker?.turns.mustAsk() && taker.turns.areDue()) taker.turns.wait(goOn);
-      else goOn();
-    };
-    const goOn = (): void => {
-      pulling = false;
-      pull();
-    };
-    const fail = (error: unknown): void => {
-      ended = true;
-      jobs.error(error);
-    };
-
-    jobs.add(() => {
-      if (!ended && (isAsync || !pulling)) void letGo(iterator);
-    });
-    if (taker) taker.pull = pull;
-    pull();
+    const pulled = new PulledIntake(iterable as AnyIterable<J>, demand, jobs);
+    demand.intake = pulled;
+    jobs.add(() => pulled.cut());
+    pulled.pull();
   });
 }
 
-/** A ReadableStream's own iterator cannot be told to stop while a read is pending; its reader can. */
-function asyncIteratorOf<T>(iterable: AsyncIterable<T>): AsyncIterator<T> {
-  const stream = iterable as Partial<ReadableStream<T>>;
-  if (!isFunction(stream.getReader)) return iterable[Symbol.asyncIterator]();
-  const reader = stream.getReader();
-  return { next: () => reader.read() as Promise<IteratorResult<T>>, return: () => reader.cancel() as Promise<never> };
-}
+/**
+ * Takes one item after the other for as long as the demand lasts: none ahead of a start where the iterator answers at once,
+ * and as far as there is room where it takes its time.
+ *
+ *     open ──close──▶ closing ──▶ ended     no item is on its way any more, or `cut`: then return()
+ */
+export class PulledIntake<J> implements Intake, Held {
+  readonly isAsync: boolean;
+  /** An item has been asked for and has not come. */
+  isOutstanding = false;
 
-/** Tells an iterator that nobody will ask again. Nothing waits for it: a pending `next()` may never settle. */
-async function letGo(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.();
-  } catch (error) {
-    reportError(error);
+  readonly #demand: Demand<J>;
+  readonly #jobs: Observer<J>;
+  readonly #iterator: Iterator<J> | AsyncIterator<J>;
+  /** `next()` is called where the source was subscribed, whoever has made room. */
+  readonly #scope: AsyncScope | undefined;
+  #isClosing = false;
+  /** Nothing is taken any more: the iterator is at its end, or has been told to return. */
+  #isEnded = false;
+  /** Items are being handed over: a worker that one has started may come to ask. */
+  #isHanding = false;
+
+  constructor(iterable: AnyIterable<J>, demand: Demand<J>, jobs: Observer<J>) {
+    this.isAsync = isAsyncIterable<J>(iterable);
+    this.#demand = demand;
+    this.#jobs = jobs;
+    this.#scope = captureScope();
+    this.#iterator = isAsyncIterable<J>(iterable) ? asyncIteratorOf(iterable) : iterable[Symbol.iterator]();
+  }
+
+  get isActive(): boolean {
+    return this.isOpen;
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosing && !this.#isEnded;
+  }
+
+  pull(): void {
+    const isNested = this.#isHanding;
+    this.#isHanding = true;
+    while (this.#isWanted(isNested)) this.ask();
+    this.#isHanding = isNested;
+  }
+
+  #isWanted(isNested: boolean): boolean {
+    if (!this.isOpen || this.isOutstanding) return false;
+    return this.isAsync ? this.#demand.hasRoom() : this.#demand.canStart(isNested);
+  }
+
+  /** Asks for one item. */
+  ask(): void {
+    if (this.#scope === undefined) this.#ask();
+    else this.#scope.runInAsyncScope(this.#ask, this);
+  }
+
+  #ask(): void {
+    this.isOutstanding = true;
+    try {
+      const item = this.#iterator.next();
+      if (this.isAsync) Promise.resolve(item).then(this.#onItem, this.#onError);
+      else this.#onItem(item as IteratorResult<J>);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  readonly #onItem = (item: IteratorResult<J>): void => {
+    const demand = this.#demand;
+    const hasLeft = this.#isEnded;
+    let isDone: boolean;
+    let job: J;
+    try {
+      isDone = Boolean(checkItem(item).done);
+      job = item.value as J;
+    } catch (error) {
+      return this.#onError(error);
+    }
+    if (isDone) {
+      this.isOutstanding = false;
+      this.#isEnded = true;
+      return this.#jobs.complete();
+    }
+    // An async iterator is asked for its next item only when this one has found its place.
+    this.isOutstanding = this.isAsync;
+    if (hasLeft) {
+      this.isOutstanding = false;
+      // A generator could not be told while it was busy.
+      if (!this.isAsync) returnQuietly(this.#iterator);
+      return demand.arriveLate(job);
+    }
+    if (demand.isLooking) demand.give(job);
+    else this.#jobs.next(job);
+    if (this.#isClosing) {
+      this.isOutstanding = false;
+      return this.#end();
+    }
+    if (!this.isAsync || this.#isEnded) return;
+    // An iterator that has its items at hand would never let timers and I/O have their turn.
+    if (demand.budget.countAndCheck()) demand.budget.hold(this);
+    else this.resume();
+  };
+
+  /** The item has found its place, and the event loop has had its turn. */
+  resume(): void {
+    this.isOutstanding = false;
+    if (this.#isClosing) this.#end();
+    else this.#demand.askAgain(this);
+  }
+
+  readonly #onError = (error: unknown): void => {
+    this.isOutstanding = false;
+    this.#isEnded = true;
+    // Nobody has asked for anything any more.
+    if (this.#isClosing) this.#jobs.complete();
+    else this.#jobs.error(error);
+  };
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.#isClosing = true;
+    if (!this.isOutstanding) this.#end();
+  }
+
+  onRest(): void {
+    if (this.#isClosing) this.#end();
+  }
+
+  cut(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    // A generator that is busy cannot be told now.
+    if (this.isAsync || !this.isOutstanding) returnQuietly(this.#iterator);
+    this.#jobs.complete();
   }
 }

@@ -1,66 +1,117 @@
 import { Observable, takeWhile } from 'rxjs';
-import type { Subscriber } from 'rxjs';
+import type { ObservableInput, SchedulerLike, Subscriber, Unsubscribable } from 'rxjs';
 import { BufferOverflowError } from '../../errors.js';
-import type { Taker } from './intake.js';
+import type { JobContext, Overflow } from '../../types.js';
+import type { AsyncScope } from '../support/asyncScope.js';
+import { reportError } from '../support/reporting.js';
+import { EventLoopBudget } from './budget.js';
 import { Buffer } from './buffer.js';
-import { ABANDON, ABORT, DISCARD, DRAIN, levelOf } from './shutdown.js';
-import type { PoolLife } from '../lifecycle/lifecycle.js';
-import type { CoreOptions } from '../options.js';
-import { Turns } from './budget.js';
-import type { Waiting } from '../lifecycle/timestampedFifo.js';
-import { Worker } from './worker.js';
+import { Crew } from './crew.js';
+import type { Demand, Intake } from './intake.js';
+import type { JobObserver, Slot } from './observer.js';
+import { ABANDON, ABORT, DISCARD, levelOf } from './shutdown.js';
+import { PlainStore } from './store.js';
+import type { Worker, WorkerHost } from './worker.js';
 
-/** Above this many, a worker that finds no job retires: a resting one costs a kilobyte. */
-const MOST_RESTING = 1024;
+/** How deep starts may nest in one another: an arrival inside `work` starts at once, as in RxJS, but on a stack that has an end. */
+const DEEPEST = 64;
+
+/** What the core goes by. */
+export interface CoreOptions<J, R> {
+  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+  readonly workers: number;
+  readonly buffer: number;
+  readonly overflow: Overflow;
+  readonly yieldAfter: number;
+  readonly scheduler: SchedulerLike;
+  /** `work` or a hook may look at the context in any way. */
+  readonly showsContext: boolean;
+}
+
+/** What a job is to its user, and the async context that it belongs to, where somebody keeps more of it than its payload. */
+export interface JobScopes<J> {
+  jobOf(job: J): unknown;
+  scopeOf(job: J): AsyncScope | undefined;
+  keepScope(job: J): void;
+}
+
+/** What a form adds to the core. */
+export interface PoolParts<J, R> {
+  readonly observer?: JobObserver<J, R> | undefined;
+  readonly scopes?: JobScopes<J> | undefined;
+  /** An error of the intake waits until what was accepted has ended; by default the results error at once. */
+  readonly failsAtEnd?: boolean | undefined;
+}
 
 /**
- * The state of one subscription: the buffer, the workers, and whether a job starts now. What a job is and what has become
- * of it is its {@link Life}, kept only where somebody watches.
+ * The state of one subscription: room and slots. Who lives and who is idle is its {@link Crew}; what waits is its
+ * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
-export class Pool<J, R, T = unknown> implements Taker<J> {
-  readonly options: CoreOptions<J, R>;
-  readonly life: PoolLife<J, R> | undefined;
-  readonly buffer: Buffer<J, R>;
-  readonly turns: Turns;
+export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
+  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+  readonly showsContext: boolean;
+  readonly observer: JobObserver<J, R> | undefined;
+  readonly emitsValues: boolean;
+  readonly budget: EventLoopBudget;
+  readonly buffer: Buffer<J>;
+  readonly scopeOf?: (job: J) => AsyncScope | undefined;
+  readonly keepScope?: (job: J) => void;
+  readonly jobOf: (job: J) => unknown;
   /** Jobs are taken in. */
   accepting = true;
   /** The index of the shutdown level that was reached, or -1. */
   level = -1;
+  /** Who can be asked for jobs, where the pool pulls them. */
+  intake: Intake | undefined;
+  /** Where workers go that have to be merged: mergeMap's subscriber. */
+  newcomers!: Subscriber<Worker<J, R>>;
+  /** Results that nobody has taken yet, where they take room. */
+  untaken: (() => number) | undefined;
+  /** What brings the jobs of a source. */
+  arrivals: Unsubscribable | undefined;
+
+  readonly #options: CoreOptions<J, R>;
+  readonly #results: Subscriber<unknown>;
+  readonly #failsAtEnd: boolean;
+  readonly #crew: Crew<J, R>;
   /** Slots in use. */
-  busy = 0;
+  #active = 0;
   /** Jobs started so far: the next one's index. */
-  started = 0;
+  #started = 0;
   /** Jobs subscribed so far: the next one's place in the order of teardown. */
-  subscribed = 0;
-  pull: (() => void) | undefined;
+  #subscribed = 0;
+  /** Workers that are looking for a job now. */
+  #looking = 0;
+  /** Starts on the stack, one in another. */
+  #depth = 0;
+  #hasWorkers = false;
+  /** A job was queued because the stack was deep, although a worker is free. */
+  #isPostponed = false;
+  #failure: { readonly error: unknown } | undefined;
+  #hasEnded = false;
 
-  readonly #results: Subscriber<T>;
-  readonly #onFailure: (error: unknown) => void;
-  /** The buffer's queue, at hand. */
-  readonly #queue: Waiting<J>;
-  readonly #workers = new Set<Worker<J, R>>();
-  readonly #resting: Worker<J, R>[] = [];
-  /** The numbers of those that have retired. */
-  readonly #vacant: number[] = [];
-  /** Those that live or are about to be hired. */
-  #hired = 0;
-  /** Those that are looking for a job now. */
-  #asking = 0;
-
-  /** @param onFailure what a failure of the intake means to the results */
   constructor(
     options: CoreOptions<J, R>,
-    results: Subscriber<T>,
-    life?: PoolLife<J, R>,
-    onFailure: (error: unknown) => void = (error) => results.error(error),
+    results: Subscriber<unknown>,
+    { observer, scopes, failsAtEnd = false }: PoolParts<J, R> = {},
   ) {
-    this.options = options;
-    this.life = life;
+    this.#options = options;
     this.#results = results;
-    this.#onFailure = onFailure;
-    this.turns = new Turns(options);
-    this.buffer = new Buffer(life, () => this.#checkEnd());
-    this.#queue = this.buffer.queue;
+    this.#failsAtEnd = failsAtEnd;
+    this.work = options.work;
+    this.showsContext = options.showsContext;
+    this.observer = observer;
+    this.emitsValues = !observer?.tellsOutcomes;
+    this.jobOf = scopes ? (job) => scopes.jobOf(job) : (job) => job;
+    if (scopes) {
+      this.scopeOf = (job) => scopes.scopeOf(job);
+      this.keepScope = (job) => scopes.keepScope(job);
+    }
+    this.budget = new EventLoopBudget(options);
+    this.#crew = new Crew(options.workers);
+    this.buffer = new Buffer(observer?.store ?? new PlainStore<J>(), options.overflow, observer, () =>
+      this.#endWhenDone(),
+    );
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
@@ -68,114 +119,166 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
     return this.#results.closed;
   }
 
-  // ---- Arrivals: the buffer and its policy
+  get active(): number {
+    return this.#active;
+  }
 
-  /**
-   * Takes `job` in. `true`: it needs another worker. `false`: a resting worker has started it, or it waits, or it was lost.
-   *
-   * @throws BufferOverflowError when the buffer is full and the policy is `'error'`
-   */
-  admit(job: J, mayEvict = true): boolean {
-    const { buffer, options } = this;
-    if (!this.accepting || this.closed) return buffer.refuse(job, 'closed');
-    const worker = this.#resting.pop();
-    if (!worker && this.#hired < options.workers) {
-      this.#hired++;
-      this.#queue.push(job);
-      return true;
+  /** How many jobs could start now. */
+  get free(): number {
+    return this.#crew.free;
+  }
+
+  /** What runs. */
+  get slots(): readonly Slot<J>[] {
+    return this.#crew.inOrder().filter((worker) => worker.hasJob);
+  }
+
+  // ---- Arrivals
+
+  /** Takes `job` in: an idle worker or a new one starts it, or it waits, or it meets the overflow policy. */
+  arrive(job: J): void {
+    const id = this.observer?.countOffered(job) ?? 0;
+    if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
+    else if (!this.#crew.hasFree) this.#queue(job, id);
+    else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
+    else {
+      this.#isPostponed = true;
+      this.#queue(job, id);
     }
-    if (worker || this.hasRoom()) {
-      buffer.enqueue(job);
-      worker?.proceed();
-      return false;
+  }
+
+  askAgain(intake: Intake): void {
+    intake.pull();
+  }
+
+  /** An item that was on its way when its intake ended. */
+  arriveLate(job: J): void {
+    this.buffer.refuse(job, this.observer?.countOffered(job) ?? 0, 'closed');
+  }
+
+  /** Gives an item to the worker that is looking for one: through `arrive` it costs a third more. */
+  give(job: J): void {
+    this.buffer.place(job, this.observer?.countOffered(job) ?? 0, true, false);
+  }
+
+  #queue(job: J, id: number): void {
+    if (this.buffer.place(job, id, this.hasRoom(0), true) || this.#options.overflow !== 'error') return;
+    this.failIntake(new BufferOverflowError(this.#options.buffer, job));
+  }
+
+  #startAtOnce(job: J, id: number): void {
+    const { buffer } = this;
+    this.#depth++;
+    const worker = this.#crew.takeIdle();
+    if (worker !== undefined && this.observer === undefined && buffer.store.length === 0 && !this.intake) {
+      worker.startWith(job);
+    } else if (worker !== undefined) {
+      buffer.place(job, id, true, false);
+      worker.proceed();
+    } else this.#spawn(() => void buffer.place(job, id, true, false));
+    this.#depth--;
+    if (this.#isPostponed) this.#startPostponed();
+  }
+
+  /** @param onSubscribed the worker's first job is told of once mergeMap has subscribed to the worker */
+  #spawn(onSubscribed: () => void = () => undefined): void {
+    const worker = this.#crew.spawn(this, () => {
+      // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
+      // A closure here would hold the first job for as long as the pool lives.
+      // eslint-disable-next-line rxjs-x/no-unbound-methods -- it is bound
+      if (!this.#hasWorkers) this.#results.add(this.#stop);
+      this.#hasWorkers = true;
+      onSubscribed();
+    });
+    this.newcomers.next(worker);
+  }
+
+  /** What was postponed deep in the stack starts here, a level above it. */
+  #startPostponed(): void {
+    while (this.#isPostponed && this.#depth < DEEPEST) {
+      this.#isPostponed = false;
+      this.#depth++;
+      this.startWaiting();
+      this.#depth--;
     }
-    // Whoever hears of the loss may offer another job: that one is the newer, and keeps the place.
-    if (mayEvict && buffer.evict(options.overflow)) return this.admit(job, false);
-    buffer.refuse(job, 'full');
-    if (options.overflow !== 'error') return false;
-    const error = new BufferOverflowError(options.buffer, job);
-    // Also where whoever heard of the refusal has ended the intake, and nobody would hear the throw.
-    this.fail(error);
-    throw error;
+  }
+
+  /** Starts what waits while a worker is free. */
+  startWaiting(): void {
+    const { store } = this.buffer;
+    while (store.length > 0 && this.#crew.hasFree && !this.closed) {
+      const worker = this.#crew.takeIdle();
+      if (worker) worker.proceed();
+      else this.#spawn();
+    }
+  }
+
+  // ---- Room
+
+  /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
+  hasRoom(untaken: number = this.untaken?.() ?? 0): boolean {
+    const { workers, buffer } = this.#options;
+    return this.buffer.store.length + this.#active + untaken < workers + buffer;
+  }
+
+  /** Would a job that came now start at once? */
+  canStart(isNested: boolean): boolean {
+    const { length } = this.buffer.store;
+    const looking = this.#looking;
+    return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
   }
 
   /** Does a worker look for a job, and none waits for it? */
-  get isAsked(): boolean {
-    return this.#asking > this.#queue.length;
+  get isLooking(): boolean {
+    return this.#looking > this.buffer.store.length;
   }
 
-  give(job: J): void {
-    this.buffer.enqueue(job);
-  }
+  // ---- Workers ask for their next job, and tell what it does
 
-  /** A job that came now would be run, though the intake may have ended. */
-  get stillRuns(): boolean {
-    return this.level <= DRAIN && !this.closed;
-  }
-
-  admitLate(job: J): void {
-    if (!this.stillRuns) return void this.buffer.refuse(job, 'closed');
-    const worker = this.#resting.pop();
-    this.buffer.enqueue(job);
-    worker?.proceed();
-  }
-
-  /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
-  hasRoom(untaken = 0): boolean {
-    const { workers, buffer } = this.options;
-    return this.#queue.length + this.busy + untaken < workers + buffer;
-  }
-
-  canStart(isNested: boolean): boolean {
-    const asking = this.#asking;
-    const { length } = this.#queue;
-    const free = this.#resting.length + this.options.workers - this.#hired;
-    return (isNested ? asking > 0 && length === 0 : asking + free > length) && this.hasRoom();
-  }
-
-  // ---- Starts: each worker asks for its next job
-
-  hasNext(): boolean {
-    if (this.pull) {
-      this.#asking++;
-      this.pull();
-      this.#asking--;
+  findNext(): boolean {
+    if (this.intake?.isActive) {
+      this.#looking++;
+      this.intake.pull();
+      this.#looking--;
     }
-    return this.#queue.length > 0 && !this.closed;
+    this.buffer.announceNext();
+    return this.buffer.store.length > 0 && !this.closed;
   }
 
   take(): J {
-    return this.#queue.shift();
+    return this.buffer.store.take();
   }
 
-  /** A worker, as mergeMap merges it: it lives until the intake has ended and nothing waits. Its first job is `job`, which waits already. */
-  hire(job: J): Observable<T> {
-    const worker = new Worker<J, R>(this, this.#vacant.pop() ?? this.#workers.size + 1);
-    let first: J | undefined = job;
-    this.#workers.add(worker);
-    return new Observable((out) => {
-      worker.out = out;
-      // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
-      if (this.started === 0) this.#results.add(() => this.#stop());
-      this.life?.accepted(first as J);
-      // Or it would be held for as long as the worker lives.
-      first = undefined;
-      worker.proceed();
-    });
-  }
-
-  /** `worker` has found no job. */
   rest(worker: Worker<J, R>): void {
-    if (this.#resting.length < MOST_RESTING) this.#resting.push(worker);
-    else this.#retire(worker);
-    this.#checkEnd();
+    this.#crew.rest(worker);
+    this.#endWhenDone();
   }
 
-  #retire(worker: Worker<J, R>): void {
-    worker.out.complete();
-    this.#workers.delete(worker);
-    this.#vacant.push(worker.id);
-    this.#hired--;
+  beginJob(): number {
+    this.#active++;
+    return this.#started++;
+  }
+
+  endJob(): void {
+    this.#active--;
+  }
+
+  countSubscription(): number {
+    return this.#subscribed++;
+  }
+
+  emit(value: R): void {
+    try {
+      this.#results.next(value);
+    } catch (error) {
+      this.#results.error(error);
+    }
+  }
+
+  emitLast(value: R): void {
+    this.#active++;
+    this.emit(value);
+    this.#active--;
   }
 
   // ---- The end
@@ -183,59 +286,90 @@ export class Pool<J, R, T = unknown> implements Taker<J> {
   /** No job comes any more. */
   closeIntake(): void {
     this.accepting = false;
-    this.#checkEnd();
+    this.#endWhenDone();
   }
 
-  /** The workers live for as long as one of them runs a job: an item that was on its way may still come. */
-  #checkEnd(): void {
-    if (this.accepting || this.busy > 0 || this.buffer.isTelling) return;
-    for (let worker; (worker = this.#resting.pop());) this.#retire(worker);
+  /** The source, the notifier or a full buffer has failed. */
+  failIntake(error: unknown): void {
+    this.accepting = false;
+    if (!this.#failsAtEnd) {
+      // What ends while downstream hears of the error is not the end of the pool.
+      this.#hasEnded = true;
+      return this.#results.error(error);
+    }
+    this.#failure ??= { error };
+    this.arrivals?.unsubscribe();
+    this.#endWhenDone();
+  }
+
+  /** Something inside has thrown: the results error, whatever the form. */
+  crash(error: unknown): void {
+    if (this.closed) reportError(error);
+    else this.#results.error(error);
+  }
+
+  /** Once no worker has anything to do or to tell, and nothing waits. */
+  #endWhenDone(): void {
+    if (this.closed || this.#hasEnded) return;
+    if (!this.#crew.isIdle || this.buffer.store.length > 0 || this.buffer.isNotifying) return;
+    if (this.accepting) return this.intake?.onRest();
+    this.#hasEnded = true;
+    this.#crew.retireIdle();
+    if (this.#failure) this.newcomers.error(this.#failure.error);
+    else this.newcomers.complete();
   }
 
   /**
-   * Emits when the intake has to end, for takeUntil. The notifier itself stays subscribed for as long as the pool lives, so
-   * that a later value can escalate.
+   * Emits when a pushed source has to end, for takeUntil; a pulled one is told to ask no more. The notifier itself stays
+   * subscribed until the pool has ended, so that a later value can escalate.
    */
-  shutdownBy(notifier: Observable<unknown>): Observable<void> {
-    return new Observable((intake) => {
+  endOfIntake(notifier: Observable<unknown>): Observable<void> {
+    return new Observable((end) => {
       this.#results.add(
         notifier.pipe(takeWhile(() => !this.closed)).subscribe({
-          next: (value) => this.#shutdown(levelOf(value), intake),
+          next: (value) => this.#shutdown(levelOf(value), end),
           error: (error: unknown) => {
-            this.fail(error);
-            intake.next();
+            // The shutdown goes on, whatever becomes of its notifier.
+            if (this.level >= 0) reportError(error);
+            else this.failIntake(error);
           },
         }),
       );
     });
   }
 
-  /** The intake has failed. */
-  fail(error: unknown): void {
-    this.accepting = false;
-    this.#onFailure(error);
-  }
-
-  #shutdown(level: number, intake: Subscriber<void>): void {
+  #shutdown(level: number, end: Subscriber<void>): void {
     if (level <= this.level) return;
     this.level = level;
-    intake.next();
+    const { intake } = this;
+    if (!intake) end.next();
+    else if (level < DISCARD) intake.close();
+    else intake.cut();
     if (level >= DISCARD) {
       this.buffer.drop('shutdown');
-      this.turns.resume();
+      this.budget.release();
     }
-    if (level >= ABORT) for (const worker of this.#inOrder()) worker.abort();
-    if (level >= ABANDON) for (const worker of this.#inOrder()) worker.abandon();
+    if (level >= ABORT) for (const worker of this.#crew.inOrder()) worker.abort();
+    if (level >= ABANDON) for (const worker of this.#crew.inOrder()) worker.abandon();
+    this.#endWhenDone();
   }
 
-  /** Unsubscribed, or errored: the source is gone already; now the running jobs, then the buffer. */
-  #stop(): void {
-    for (const worker of this.#inOrder()) worker.abort();
+  /** After a crash: nothing is waited for. */
+  abandon(): void {
+    this.level = ABANDON;
+    this.accepting = false;
     this.buffer.drop('shutdown');
+    for (const worker of this.#crew.inOrder()) {
+      worker.abort();
+      worker.abandon();
+    }
+    this.budget.release();
   }
 
-  /** The workers in the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */
-  #inOrder(): Worker<J, R>[] {
-    return [...this.#workers].sort((a, b) => a.place - b.place);
-  }
+  /** Unsubscribed, or errored: the source is gone already; now the running jobs, then what waits. */
+  readonly #stop = (): void => {
+    for (const worker of this.#crew.inOrder()) worker.abort();
+    this.buffer.drop('shutdown');
+    this.budget.release();
+  };
 }

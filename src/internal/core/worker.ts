@@ -1,232 +1,378 @@
-import { from, Observable } from 'rxjs';
-import type { Observer, Subscriber } from 'rxjs';
+import { Observable } from 'rxjs';
+import type { ObservableInput, Subscriber } from 'rxjs';
 import { JobAbortedError } from '../../errors.js';
-import { Attempt } from './attempt.js';
-import { isFunction } from '../support/checks.js';
-import type { Pool } from './pool.js';
+import type { JobContext } from '../../types.js';
+import type { AsyncScope } from '../support/asyncScope.js';
 import { reportError } from '../support/reporting.js';
-import { isNativePromise, readResult } from './workResult.js';
+import { Attempt, contextOf } from './attempt.js';
+import type { EventLoopBudget, Held } from './budget.js';
+import { AsyncIteration } from './iteration.js';
+import type { JobObserver, Slot, Verdict } from './observer.js';
+import { isNativePromise, readResult, Run, whenSettled } from './run.js';
+import type { RunOwner } from './run.js';
 
-/** The place of a job whose `work` has not returned yet: behind all that are subscribed. */
-const LAST = 2 ** 52;
+/** The place in the order of teardown of a job whose `work` has not returned yet: behind all that are subscribed. */
+const UNSUBSCRIBED = 2 ** 52;
 
-/** What a slot does. */
-type State = 'free' | 'starting' | 'running' | 'awaiting' | 'ended';
-/** What has become of the job in the slot. */
-export type Verdict = 'completed' | 'failed' | 'aborted' | 'abandoned';
+// What a slot does.
+const FREE = 0;
+const STARTING = 1;
+/** A stream runs. */
+const RUNNING = 2;
+/** A promise, a thenable or an async iterable is waited for: it cannot be stopped. */
+const AWAITING = 3;
+/** The job has settled, and is held until the event loop has turned. */
+const SETTLED = 4;
+/** For good: the worker's job failed the pool, or was abandoned. */
+const ENDED = 5;
+
+/** The pool, as one of its workers sees it. */
+export interface WorkerHost<J, R> {
+  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+  /** `work` may look at its context in any way. */
+  readonly showsContext: boolean;
+  readonly observer: JobObserver<J, R> | undefined;
+  readonly budget: EventLoopBudget;
+  /** The results have ended or were unsubscribed: nothing starts any more. */
+  readonly closed: boolean;
+  /** Values of jobs go downstream. */
+  readonly emitsValues: boolean;
+  /** A slot is taken. @returns the index of the start */
+  beginJob(): number;
+  /** The slot is free. */
+  endJob(): void;
+  /** @returns the place of a subscription in the order of teardown */
+  countSubscription(): number;
+  /** Looks for a job, also at who could give one. */
+  findNext(): boolean;
+  take(): J;
+  /** The worker has found no job. */
+  rest(worker: Worker<J, R>): void;
+  emit(value: R): void;
+  /** The value of a promise, told while the job still has its slot. */
+  emitLast(value: R): void;
+  /** An exception that is none of the job's. */
+  crash(error: unknown): void;
+  /** What the job is to its user. */
+  jobOf(job: J): unknown;
+  /** In which async context the job runs; none where that is nobody's business. */
+  scopeOf?(job: J): AsyncScope | undefined;
+  /** The job will end in a call that is not its caller's. */
+  keepScope?(job: J): void;
+}
 
 /**
- * One worker of a pool. mergeMap subscribes to it once; it takes job after job from the buffer, and it is the Observer of
- * the job that it runs. Nothing but a context is allocated for a job.
+ * One worker of a pool. mergeMap subscribes to its `life` once; it takes job after job from the buffer. A slot's machine:
  *
- *     free ──▶ starting ──▶ running   (a stream)  ──▶ free
- *                      └──▶ awaiting  (a promise) ──▶ free
- *     ended: for good, because its job failed the pool or was abandoned
+ *     FREE ──▶ STARTING ──▶ RUNNING  (a stream)  ─────────────▶ FREE
+ *                      └──▶ AWAITING (a promise) ──▶ SETTLED ──▶ FREE
  *
- * A stream's job ends in two steps, since it may complete inside the call that subscribes to it: first the verdict, then,
+ * A stream's job ends in two steps, because it may complete inside the call that subscribes to it: first the verdict, then,
  * when its finalizers have run, the settlement that frees the slot.
  */
-export class Worker<J, R> implements Observer<R> {
-  readonly id: number;
-  /** Where results go: mergeMap's subscriber. */
-  out!: Subscriber<unknown>;
-  job: J | undefined;
-  attempt: Attempt | undefined;
-  /** The scheduler's time at the job's arrival and start, where somebody looks at outcomes. */
+export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
+  readonly number: number;
+  job!: J;
+  id = 0;
   arrivedAt = 0;
   startedAt = 0;
-  /** In the order of teardown, which is that of subscriptions. */
-  place = 0;
+  /** The order of teardown, which is that of subscriptions. */
+  subscriptionOrder = 0;
+  /** mergeMap's subscriber: it ends with the worker. */
+  destination!: Subscriber<unknown>;
 
-  readonly #pool: Pool<J, R>;
-  #state: State = 'free';
+  readonly #host: WorkerHost<J, R>;
+  #onSubscribed: (() => void) | undefined;
+  #state = FREE;
+  #attempt: Attempt | undefined;
+  #context: JobContext | undefined;
   #verdict: Verdict | undefined;
-  /** The last value of a stream; with the verdict, its error. */
+  /** The last value of a stream; with the verdict, its error or its value. */
   #result: unknown;
-  #abortReason: unknown;
-  /** The work is a promise: it cannot be stopped, and its value comes alone and with the verdict. */
-  #promised = false;
-  #stream: Observable<R> | undefined;
-  #subscriber: Subscriber<R> | undefined;
+  #abort: { readonly reason: unknown } | undefined;
+  /** It cannot be stopped: its value comes alone and with the verdict. */
+  isPromise = false;
+  #run: Run<R> | undefined;
+  #iteration: AsyncIteration<R> | undefined;
 
-  constructor(pool: Pool<J, R>, id: number) {
-    this.#pool = pool;
-    this.id = id;
+  /** @param onSubscribed called when mergeMap has subscribed, before the first job */
+  constructor(host: WorkerHost<J, R>, number: number, onSubscribed: () => void) {
+    this.#host = host;
+    this.number = number;
+    this.#onSubscribed = onSubscribed;
   }
 
-  /** Takes job after job for as long as they end before their call returns: any number of them, on a flat stack. */
+  /** As mergeMap merges it: it lives until the intake has ended and nothing waits. */
+  get life(): Observable<never> {
+    return new Observable((destination) => {
+      this.destination = destination;
+      this.#onSubscribed!();
+      // Or the first job would be held for as long as the worker lives.
+      this.#onSubscribed = undefined;
+      this.proceed();
+    });
+  }
+
+  get hasJob(): boolean {
+    return this.#state !== FREE && this.#state !== ENDED;
+  }
+
+  get context(): JobContext {
+    return (this.#context ??= contextOf(this.#attempt!));
+  }
+
+  // ---- Starts
+
+  /** Starts jobs for as long as they end before their call returns: any number of them, on a flat stack. */
   proceed(): void {
-    const pool = this.#pool;
-    while (this.#state === 'free') {
-      if (!pool.hasNext()) return pool.rest(this);
-      this.#start(pool.take());
+    const host = this.#host;
+    while (this.#state === FREE) {
+      if (!host.findNext()) return host.rest(this);
+      this.#start(host.take());
+    }
+  }
+
+  /** Starts `job`, which has not waited. */
+  startWith(job: J): void {
+    this.#start(job);
+    this.proceed();
+  }
+
+  /** After a turn of the event loop. */
+  resume(): void {
+    try {
+      if (this.#state === SETTLED) this.#settleInScope(this.#verdict!, this.#result);
+      this.proceed();
+    } catch (error) {
+      this.#host.crash(error);
     }
   }
 
   #start(job: J): void {
-    const pool = this.#pool;
-    const { life } = pool;
-    const attempt = new Attempt(this.id, pool.started++);
-    pool.busy++;
-    this.#state = 'starting';
-    this.#promised = false;
+    const host = this.#host;
+    const index = host.beginJob();
+    this.#state = STARTING;
+    this.isPromise = false;
     this.job = job;
-    this.attempt = attempt;
-    this.place = LAST + attempt.index;
+    this.#attempt = new Attempt(this.number, index);
+    this.subscriptionOrder = UNSUBSCRIBED + index;
+    const scope = host.scopeOf?.(job);
+    if (scope === undefined) this.#callWork();
+    else scope.runInAsyncScope(this.#callWork, this);
+  }
+
+  #callWork(): void {
+    const host = this.#host;
+    const { observer, work } = host;
     try {
-      if (life) {
-        life.started(this);
-        if (this.#abortReason !== undefined || this.#state !== 'starting') return this.#settle('aborted');
+      if (observer) {
+        observer.started(this);
+        if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
-      const result = pool.options.work(job, attempt);
+      const result = work(this.job, host.showsContext ? this.context : this.#attempt!);
       if (isNativePromise(result)) {
-        this.place = pool.subscribed++;
-        this.#promised = true;
-        if (this.#state === 'starting') this.#state = 'awaiting';
-        result.then(this.#fulfilled, this.#rejected);
-        return;
+        this.subscriptionOrder = host.countSubscription();
+        this.isPromise = true;
+        if (this.#state === STARTING) this.#state = AWAITING;
+        return whenSettled(result, this.#onFulfilled, this.#onRejected);
       }
-      const read = readResult(result);
-      this.#promised = isFunction(read);
-      this.#stream = isFunction(read) ? from({ then: read }) : read;
+      this.#observe(result);
     } catch (error) {
-      return this.#settle('failed', error);
+      this.#settle('failed', error);
     }
-    this.#observe();
   }
 
   // ---- A native promise settles once, so these two serve one job after another.
 
-  readonly #fulfilled = (value: R): void => this.#answer('completed', value);
-  readonly #rejected = (error: unknown): void => this.#answer('failed', error);
+  readonly #onFulfilled = (value: R): void => this.#onSettled('completed', value);
+  readonly #onRejected = (error: unknown): void => this.#onSettled('failed', error);
 
-  #answer(verdict: Verdict, result: unknown): void {
-    this.#settle(verdict, result);
-    const pool = this.#pool;
-    const { turns } = pool;
-    if (turns.mustAsk() && turns.areDue() && pool.hasNext()) turns.wait(() => this.proceed());
-    else this.proceed();
+  #onSettled(verdict: Verdict, result: unknown): void {
+    if (this.#state === ENDED) return;
+    try {
+      if (this.#isHeld(verdict, result)) return;
+      this.#settle(verdict, result);
+      this.proceed();
+    } catch (error) {
+      this.#host.crash(error);
+    }
   }
 
-  // ---- A stream, or a thenable. The worker is its Observer.
-
-  /** Around each job's stream in turn, so that its Subscriber is known before it is subscribed: a synchronous one sees `closed`. */
-  readonly #run = new Observable<R>((subscriber) => {
-    this.#subscriber = subscriber;
-    // As in RxJS: what was unsubscribed inside `work` is subscribed all the same, and torn down at once.
-    if (this.#pool.closed && !this.#promised) subscriber.unsubscribe();
-    try {
-      this.#stream!.subscribe(subscriber);
-    } catch (error) {
-      // The teardown of a stream that has ended already; nobody would hear of it here.
-      if (!subscriber.closed) throw error;
-      reportError(error);
+  /** A failure that ends the results is told at once. */
+  #isHeld(verdict: Verdict, result: unknown): boolean {
+    const host = this.#host;
+    if (!host.budget.countAndCheck() || (verdict === 'failed' && this.#abort === undefined && host.emitsValues)) {
+      return false;
     }
-  });
+    host.keepScope?.(this.job);
+    this.#state = SETTLED;
+    this.#verdict = verdict;
+    this.#result = result;
+    host.budget.hold(this);
+    return true;
+  }
 
-  #observe(): void {
-    const pool = this.#pool;
-    if (this.#state === 'ended') {
-      // Abandoned inside `work`: a promise's rejection has been answered already.
-      if (this.#promised) this.#stream!.subscribe({ error: () => undefined });
+  // ---- A stream, a thenable or an async iterable
+
+  #observe(result: ObservableInput<R>): void {
+    const host = this.#host;
+    const read = readResult(result);
+    this.isPromise = read.kind === 'thenable';
+    if (this.#state === ENDED) {
+      // Abandoned inside `work`. A thenable's rejection is looked at, so that it is not unhandled.
+      if (read.kind === 'thenable') read.stream.subscribe({ error: () => undefined });
       return;
     }
-    const isCancelled = this.#abortReason !== undefined && !this.#promised;
-    if (!isCancelled || pool.closed) {
-      this.place = pool.subscribed++;
-      this.#run.subscribe(this);
-      if (this.#state !== 'starting') return;
+    const isCancelled = this.#abort !== undefined && !this.isPromise;
+    if (!isCancelled || host.closed) {
+      this.subscriptionOrder = host.countSubscription();
+      host.keepScope?.(this.job);
+      const run = (this.#run = new Run<R>(this));
+      // As in RxJS: what was unsubscribed inside `work` is subscribed all the same, and torn down at once.
+      if (host.closed && !this.isPromise) run.unsubscribe();
+      try {
+        if (read.kind === 'iterable') this.#iterate(read.iterable, run);
+        else read.stream.subscribe(run);
+      } catch (error) {
+        // The teardown of a stream that has ended already; its subscriber would not hear of an error any more.
+        if (!run.closed) throw error;
+        reportError(error);
+      }
+      if (this.#state !== STARTING) return;
     }
     if (this.#verdict) this.#settle(this.#verdict, this.#result);
     else if (isCancelled) this.#settle('aborted');
-    else this.#state = this.#promised ? 'awaiting' : 'running';
+    else this.#state = this.isPromise ? AWAITING : RUNNING;
   }
 
-  next(value: R): void {
+  #iterate(iterable: AsyncIterable<R>, run: Run<R>): void {
+    if (run.closed) return;
+    const iteration = (this.#iteration = new AsyncIteration(iterable, run, this.#host.budget));
+    if (run.closed) void iteration.stop()?.catch(reportError);
+  }
+
+  onValue(value: R): void {
+    const { emitsValues, observer } = this.#host;
     this.#result = value;
-    if (!this.#promised && !this.#pool.life?.tellsOutcomes) this.out.next(value);
+    if (this.isPromise) return;
+    if (emitsValues) this.#host.emit(value);
+    else observer!.emitted?.(this, value);
   }
 
-  error(error: unknown): void {
-    const isFatal = this.#abortReason === undefined && !this.#pool.life?.tellsOutcomes;
+  onError(run: Run<R>, error: unknown): void {
+    const isFatal = this.#abort === undefined && this.#host.emitsValues;
+    if (!isFatal) return this.#finish(run, 'failed', error);
     // Downstream hears of it before the teardown, as it does in RxJS.
-    if (isFatal) this.#settle('failed', error);
-    else this.#finish('failed', error);
+    this.#settle('failed', error);
+    this.#teardown(run);
   }
 
-  complete(): void {
-    this.#finish('completed', this.#result);
+  onComplete(run: Run<R>): void {
+    this.#finish(run, 'completed', this.#result);
   }
 
-  /** The Observer hears of the end before the teardown: the slot is free, and the next job may start, only after it. */
-  #finish(verdict: Verdict, result: unknown): void {
+  /** The stream has ended: the slot is free, and the next job may start, only after its teardown. */
+  #finish(run: Run<R>, verdict: Verdict, result: unknown): void {
     this.#verdict = verdict;
     this.#result = result;
-    this.#letGo();
-    if (this.#state === 'starting') return;
-    this.#settle(verdict, result);
-    this.proceed();
+    this.#iteration = undefined;
+    this.#teardown(run);
+    if (this.#state === STARTING || this.#state === ENDED) return;
+    try {
+      if (this.#isHeld(verdict, result)) return;
+      this.#settleInScope(verdict, result);
+      this.proceed();
+    } catch (error) {
+      this.#host.crash(error);
+    }
   }
 
   // ---- The end of a job
 
-  /** State, then hooks, then downstream. The caller goes on to the next start. Once per start, whoever is first. */
-  #settle(verdict: Verdict, result?: unknown): void {
-    const pool = this.#pool;
-    const { life } = pool;
-    if (this.#state === 'ended') return;
-    if (verdict !== 'completed' && this.#abortReason !== undefined) {
-      result = this.#abortReason;
-      if (verdict === 'failed') verdict = 'aborted';
-    }
-    const isFailure = verdict === 'failed' && !life?.tellsOutcomes;
-    this.#state = isFailure || verdict === 'abandoned' ? 'ended' : 'free';
-    pool.busy--;
-    life?.settled(this, verdict, result);
-    this.#result = this.#verdict = this.#abortReason = this.job = this.attempt = this.#stream = undefined;
-    if (isFailure) this.out.error(result);
-    else if (verdict === 'completed' && this.#promised && !life?.tellsOutcomes) {
-      // As in RxJS, downstream is told while the job still has its slot.
-      pool.busy++;
-      this.out.next(result);
-      pool.busy--;
-    }
+  #settleInScope(verdict: Verdict, result: unknown): void {
+    const scope = this.#host.scopeOf?.(this.job);
+    if (scope === undefined) this.#settle(verdict, result);
+    else scope.runInAsyncScope(this.#settle, this, verdict, result);
   }
 
-  /** Asks the job to end, for `reason` or because its pool does. A stream ends at once; a promise is judged by how it settles. */
+  /** State, then hooks, then downstream. The caller goes on to the next start. Once per start. */
+  #settle(verdict: Verdict, result?: unknown): void {
+    const host = this.#host;
+    const { observer } = host;
+    if (this.#state === ENDED) return;
+    if (verdict !== 'completed' && this.#abort !== undefined) {
+      result = this.#abort.reason;
+      if (verdict === 'failed') verdict = 'aborted';
+    }
+    const isFatal = verdict === 'failed' && host.emitsValues;
+    const isPromise = this.isPromise;
+    this.#state = isFatal || verdict === 'abandoned' ? ENDED : FREE;
+    this.#verdict = this.#abort = this.#iteration = undefined;
+    host.endJob();
+    observer?.settled(this, verdict, result);
+    this.#result = this.#attempt = this.#context = undefined;
+    this.job = undefined as J;
+    if (isFatal) this.destination.error(result);
+    else if (verdict === 'completed' && isPromise && host.emitsValues) host.emitLast(result as R);
+  }
+
+  /** Asks the job to end, with `reason` for its signal. A stream ends at once; a promise is judged by how it settles. */
   abort(reason?: unknown): void {
-    if (this.#state === 'ended') return this.#letGo();
-    if (this.#state === 'free' || this.#verdict || this.#abortReason !== undefined) return;
-    const { life } = this.#pool;
-    const attempt = this.attempt!;
-    const job = this.job as J;
-    const wasRunning = this.#state === 'running';
-    this.#abortReason = reason === undefined ? new JobAbortedError(life ? life.jobOf(job) : job) : reason;
+    if (this.#state === ENDED) return this.#run && this.#teardown(this.#run);
+    if (this.#state === FREE || this.#verdict || this.#abort !== undefined) return;
+    const host = this.#host;
+    const attempt = this.#attempt!;
+    const iteration = this.#iteration;
+    const run = this.#run;
+    const wasRunning = this.#state === RUNNING;
+    this.#abort = { reason: reason === undefined ? new JobAbortedError(host.jobOf(this.job)) : reason };
+    if (iteration !== undefined) {
+      this.#leave(iteration, run!);
+      return Attempt.abort(attempt, this.#abort.reason);
+    }
     // A stream is unsubscribed before it is signalled, so that it cannot answer the signal with an error.
-    const isStopped = this.#subscriber && !this.#promised;
+    const isStopped = run !== undefined && !this.isPromise;
     if (isStopped) {
       this.#verdict = 'aborted';
-      this.#letGo();
+      this.#teardown(run);
     }
-    Attempt.abort(attempt, this.#abortReason);
+    const { reason: given } = this.#abort;
+    Attempt.abort(attempt, given);
     if (!isStopped) return;
-    this.#settle('aborted');
+    this.#settleInScope('aborted', undefined);
     if (wasRunning) this.proceed();
+  }
+
+  /** An async generator may be in the middle of an await: the slot is taken until its `return()` has settled. */
+  #leave(iteration: AsyncIteration<R>, run: Run<R>): void {
+    const rest = iteration.stop();
+    this.#teardown(run);
+    this.isPromise = true;
+    if (this.#state === RUNNING) this.#state = AWAITING;
+    const onRest = (): void => {
+      if (this.#iteration === iteration) this.#onSettled('aborted', undefined);
+    };
+    (rest ?? Promise.resolve()).then(onRest, (error: unknown) => {
+      reportError(error);
+      onRest();
+    });
   }
 
   /** Does not wait for a job that {@link abort} could only ask. */
   abandon(): void {
-    if (this.#state === 'free' || this.#state === 'ended' || this.#verdict) return;
+    if (this.#state === FREE || this.#state === ENDED) return;
+    if (this.#state === SETTLED) return this.resume();
+    if (this.#verdict) return;
+    const run = this.#run;
     this.#settle('abandoned');
-    this.#letGo();
-    this.#pool.rest(this);
+    if (run) this.#teardown(run);
+    this.#host.rest(this);
   }
 
-  #letGo(): void {
-    const subscriber = this.#subscriber;
-    this.#subscriber = undefined;
+  #teardown(run: Run<R>): void {
+    if (this.#run === run) this.#run = undefined;
     try {
-      subscriber?.unsubscribe();
+      run.unsubscribe();
     } catch (error) {
       reportError(error);
     }

@@ -1,31 +1,39 @@
-interface Group<T> {
-  readonly members: Set<T>;
+import type { JobRecord } from './record.js';
+
+interface Group<J, R> {
+  readonly members: Set<JobRecord<J, R>>;
   readonly listener: () => void;
 }
 
-/** Who depends on which caller's signal: one listener for each signal, whatever number of jobs share it. */
-export class Revocations<T> {
-  readonly #groups = new Map<AbortSignal, Group<T>>();
-  readonly #onAbort: (members: readonly T[], reason: unknown) => void;
+/** Which jobs depend on which caller's signal: one listener for each signal, whatever number of jobs share it. */
+export class Cancellation<J, R> {
+  readonly #groups = new Map<AbortSignal, Group<J, R>>();
+  readonly #onAbort: (records: readonly JobRecord<J, R>[], signal: AbortSignal) => void;
 
-  constructor(onAbort: (members: readonly T[], reason: unknown) => void) {
+  constructor(onAbort: (records: readonly JobRecord<J, R>[], signal: AbortSignal) => void) {
     this.#onAbort = onAbort;
   }
 
-  add(member: T, signal: AbortSignal): void {
+  /** Gives `record` up when `signal` is aborted. */
+  watch(record: JobRecord<J, R>, signal: AbortSignal): void {
+    record.signal = signal;
     let group = this.#groups.get(signal);
     if (group === undefined) {
-      const members = new Set<T>();
-      group = { members, listener: () => this.#onAbort([...members], signal.reason) };
+      const members = new Set<JobRecord<J, R>>();
+      group = { members, listener: () => this.#onAbort([...members], signal) };
       this.#groups.set(signal, group);
       signal.addEventListener('abort', group.listener);
     }
-    group.members.add(member);
+    group.members.add(record);
   }
 
-  delete(member: T, signal: AbortSignal): void {
+  /** The signal means nothing to `record` any more. */
+  unwatch(record: JobRecord<J, R>): void {
+    const { signal } = record;
+    if (signal === undefined) return;
+    record.signal = undefined;
     const group = this.#groups.get(signal);
-    if (group === undefined || !group.members.delete(member) || group.members.size > 0) return;
+    if (group === undefined || !group.members.delete(record) || group.members.size > 0) return;
     signal.removeEventListener('abort', group.listener);
     this.#groups.delete(signal);
   }

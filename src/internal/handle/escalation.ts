@@ -1,25 +1,28 @@
 import { Subject, Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
-import { DEFAULT_GRACE } from '../../gracefulShutdown.js';
-import type { DeadlineConfig } from '../../gracefulShutdown.js';
 import type { ShutdownLevel } from '../../types.js';
+import { ABORT, LEVELS } from '../core/shutdown.js';
 import { after } from '../support/after.js';
 import { checkConfig, checkDuration, checkOneOf, checkScheduler } from '../support/checks.js';
-import { ABORT, LEVELS } from '../core/shutdown.js';
+
+/** Milliseconds from `'abort'` to `'abandon'`, where nobody says. */
+export const DEFAULT_GRACE = 2000;
 
 /** The levels of a shutdown that is called for, again and again perhaps: the earliest deadline and the shortest grace count. */
 export class Escalation {
   readonly levels: Subject<ShutdownLevel> = new Subject();
 
-  readonly #timers = new Subscription();
+  readonly #timers = { abort: new Timer(), abandon: new Timer() };
   #clock: SchedulerLike;
   #abortGrace = Infinity;
+  #hasEnded = false;
 
   constructor(scheduler: SchedulerLike) {
     this.#clock = scheduler;
   }
 
-  shutdown(level: ShutdownLevel, config: DeadlineConfig | undefined): void {
+  /** @throws TypeError or RangeError that names the option and its value; then nothing has changed */
+  shutdown(level: ShutdownLevel, config: object | undefined): void {
     checkOneOf('level', level, LEVELS);
     if (config !== undefined) {
       const options = checkConfig('shutdown', config, ['deadline', 'abortGrace', 'scheduler']);
@@ -28,22 +31,42 @@ export class Escalation {
       const grace = checkDuration('abortGrace', abortGrace);
       this.#clock = checkScheduler('scheduler', scheduler);
       this.#abortGrace = Math.min(this.#abortGrace, grace);
-      if (LEVELS.indexOf(level) < ABORT) this.#later(deadline, 'abort');
+      if (LEVELS.indexOf(level) < ABORT) this.#escalateAfter(deadline, 'abort');
     }
     this.levels.next(level);
   }
 
-  /** Whoever has called for `level`: after the last but one the grace counts. */
+  /** A level has been called for, by whomever: after `'abort'` the grace counts. */
   reached(level: unknown): void {
-    if (level === 'abort') this.#later(this.#abortGrace, 'abandon');
+    if (level === 'abort') this.#escalateAfter(this.#abortGrace, 'abandon');
   }
 
   /** Nothing is timed any more. */
   end(): void {
-    this.#timers.unsubscribe();
+    this.#hasEnded = true;
+    this.#timers.abort.stop();
+    this.#timers.abandon.stop();
   }
 
-  #later(delay: number, level: ShutdownLevel): void {
-    this.#timers.add(after(delay, this.#clock).subscribe(() => this.levels.next(level)));
+  #escalateAfter(delay: number, level: 'abort' | 'abandon'): void {
+    if (!this.#hasEnded) this.#timers[level].start(delay, this.#clock, () => this.levels.next(level));
+  }
+}
+
+/** One timer, whatever number of deadlines: the earliest counts. */
+class Timer {
+  #due = Infinity;
+  #running = Subscription.EMPTY;
+
+  start(delay: number, clock: SchedulerLike, onTime: () => void): void {
+    const due = clock.now() + delay;
+    if (due >= this.#due) return;
+    this.#running.unsubscribe();
+    this.#due = due;
+    this.#running = after(delay, clock).subscribe(onTime);
+  }
+
+  stop(): void {
+    this.#running.unsubscribe();
   }
 }

@@ -1,114 +1,147 @@
-import { JobDroppedError } from '../../errors.js';
-import type { JobDropped, JobOutcome, RefusalReason } from '../../types.js';
-import { Promised } from '../support/deferred.js';
-import type { DatedWaiting } from '../lifecycle/timestampedFifo.js';
-import type { Worker } from '../core/worker.js';
+import type { Observer } from 'rxjs';
+import type { Slot } from '../core/observer.js';
+import type { JobStore } from '../core/store.js';
+import { captureScope } from '../support/asyncScope.js';
+import type { AsyncScope } from '../support/asyncScope.js';
+import { LinkedQueue } from '../support/linkedQueue.js';
+import type { Linked } from '../support/linkedQueue.js';
+import { ignoreRejection } from '../support/reporting.js';
+import type { RefusalReason } from '../../types.js';
 
-/** A job that can be found again, wherever it is: a promise may depend on it, or its sender may wait for room. */
-export class Ticket<J, R> {
+// The door through which a job has come.
+export const OFFERED = 0;
+export const SENT = 1;
+export const SUBMITTED = 2;
+export const PULLED = 3;
+/** Submitted by somebody who watches its values. */
+export const OBSERVED = 4;
+export type Door = typeof OFFERED | typeof SENT | typeof SUBMITTED | typeof PULLED | typeof OBSERVED;
+
+/** One job of the handle, wherever it is. One flat class: a subclass with fields costs more than a promise job's bookkeeping. */
+export class JobRecord<J, R> implements Linked<JobRecord<J, R>> {
   readonly job: J;
-  /** The scheduler's time. */
+  readonly door: Door;
+  readonly id: number;
+  /** Milliseconds, by the clock of the pool. */
   readonly arrivedAt: number;
-  /** The line in which it waits, and its neighbours there. */
-  line: TicketLine<J, R> | undefined;
-  previous: Ticket<J, R> | undefined;
-  next: Ticket<J, R> | undefined;
-  /** The worker that runs it. */
-  worker: Worker<Ticket<J, R>, R> | undefined;
-  /** Its owner gives it up when this is aborted. */
-  signal: AbortSignal | undefined;
+  /** An overflow policy may choose it: it was offered, and nobody was made to wait for its place. */
+  isEvictable: boolean;
+  /** Its place among all that were placed. */
+  order = 0;
+  /** The worker's slot that runs it. */
+  slot: Slot<JobRecord<J, R>> | undefined = undefined;
+  /** The async context of its caller, where it will be needed. */
+  scope: AsyncScope | undefined = undefined;
   /** Why it was not given a place. */
-  refusal: RefusalReason | undefined;
+  refusal: RefusalReason | undefined = undefined;
+  /** Its caller gives it up when this is aborted. */
+  signal: AbortSignal | undefined = undefined;
+  /** Its caller has given it up. */
+  isCancelled = false;
+  values: Observer<R> | undefined = undefined;
+  promise: Promise<unknown> | undefined = undefined;
+  resolve: ((value: unknown) => void) | undefined = undefined;
+  reject: ((error: unknown) => void) | undefined = undefined;
+  queue: object | undefined = undefined;
+  ahead: JobRecord<J, R> | undefined = undefined;
+  behind: JobRecord<J, R> | undefined = undefined;
 
-  constructor(job: J, arrivedAt: number) {
+  constructor(job: J, door: Door, id: number, arrivedAt: number) {
     this.job = job;
+    this.door = door;
+    this.id = id;
     this.arrivedAt = arrivedAt;
+    this.isEvictable = door !== SENT && door !== PULLED;
+    if (door === SENT || door === SUBMITTED) {
+      this.promise = new Promise((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      });
+    }
   }
 
-  /** It was given a place. */
-  onAccepted(): void {}
-
-  /** It has ended. Has anybody heard who asked for it? */
-  onSettled(_outcome: JobOutcome<J, R>, _errorOf: (drop: JobDropped<J>) => Error): boolean {
-    return false;
-  }
-}
-
-/** Its owner may give it up. */
-export type Revocable<J, R> = Sent<J, R> | Submitted<J, R>;
-
-/** A sent job: its promise is about the place. */
-export class Sent<J, R> extends Ticket<J, R> {
-  readonly place: Promised<void> = new Promised();
-
-  override onAccepted(): void {
-    this.place.resolve();
+  /** Rejects its promise, but raises no unhandledRejection where nobody looks. */
+  rejectQuietly(error: unknown): void {
+    if (this.promise === undefined) return;
+    ignoreRejection(this.promise);
+    this.reject!(error);
   }
 
-  /** It was given up before it had a place. */
-  onRevoked(reason: unknown): void {
-    this.place.giveUp(reason);
+  /** A sender's job has its place, and the event loop has had its turn. */
+  resume(): void {
+    this.resolve!(undefined);
   }
 
-  override onSettled(): boolean {
-    if (this.refusal === undefined) return false;
-    this.place.giveUp(new JobDroppedError(this.refusal, this.job));
-    return true;
+  /** Whatever is done for it later is done in the context of this call. */
+  keepScope(): void {
+    this.scope ??= captureScope();
   }
 }
 
-/** A submitted job: its promise is about the result. */
-export class Submitted<J, R> extends Ticket<J, R> {
-  readonly result: Promised<R> = new Promised();
-
-  /** It was given up before it had a place. */
-  onRevoked(reason: unknown): void {
-    this.result.giveUp(reason);
-  }
-
-  override onSettled(outcome: JobOutcome<J, R>, errorOf: (drop: JobDropped<J>) => Error): boolean {
-    const { result } = this;
-    if (outcome.status === 'completed') result.resolve(outcome.value);
-    else if (outcome.status === 'failed') result.reject(outcome.error);
-    else result.giveUp(outcome.status === 'aborted' ? outcome.reason : errorOf(outcome));
-    return true;
-  }
-}
-
-/** A waiting line whose members can also leave from its middle: the tickets are its links. */
-export class TicketLine<J, R> implements DatedWaiting<Ticket<J, R>> {
-  length = 0;
+/**
+ * What waits in the handle, in the order of places. What may be evicted is linked by itself, so that a victim is found at
+ * once; what was pulled, sent or is about to start stands in the other line.
+ */
+export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
+  id = 0;
   arrivedAt = 0;
-  #first: Ticket<J, R> | undefined;
-  #last: Ticket<J, R> | undefined;
+  readonly #evictable = new LinkedQueue<JobRecord<J, R>>();
+  readonly #protected = new LinkedQueue<JobRecord<J, R>>();
+  #pushed = 0;
 
-  push(ticket: Ticket<J, R>): void {
-    const last = this.#last;
-    ticket.line = this;
-    ticket.previous = last;
-    if (last === undefined) this.#first = ticket;
-    else last.next = ticket;
-    this.#last = ticket;
-    this.length++;
+  get length(): number {
+    return this.#evictable.length + this.#protected.length;
   }
 
-  shift(): Ticket<J, R> {
-    return this.remove(this.#first!);
+  get evictable(): number {
+    return this.#evictable.length;
   }
 
-  pop(): Ticket<J, R> {
-    return this.remove(this.#last!);
+  push(record: JobRecord<J, R>, _id: number, isEvictable: boolean): void {
+    record.order = this.#pushed++;
+    (isEvictable && record.isEvictable ? this.#evictable : this.#protected).push(record);
   }
 
-  remove(ticket: Ticket<J, R>): Ticket<J, R> {
-    const { previous, next } = ticket;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
-    ticket.line = ticket.previous = ticket.next = undefined;
-    this.arrivedAt = ticket.arrivedAt;
-    this.length--;
-    return ticket;
+  take(): JobRecord<J, R> {
+    const [evictable, kept] = [this.#evictable.first, this.#protected.first];
+    const isEvictable = kept === undefined || (evictable !== undefined && evictable.order < kept.order);
+    return this.#left(isEvictable ? this.#evictable.shift() : this.#protected.shift());
+  }
+
+  evictOldest(): JobRecord<J, R> {
+    return this.#left(this.#evictable.shift());
+  }
+
+  evictNewest(): JobRecord<J, R> {
+    return this.#left(this.#evictable.remove(this.#evictable.last!));
+  }
+
+  /** Does `record` wait here? */
+  has({ queue }: JobRecord<J, R>): boolean {
+    return queue === this.#evictable || queue === this.#protected;
+  }
+
+  remove(record: JobRecord<J, R>): void {
+    (record.queue === this.#evictable ? this.#evictable : this.#protected).remove(record);
+  }
+
+  /** From the oldest to the youngest. */
+  *[Symbol.iterator](): Generator<JobRecord<J, R>, void> {
+    let [evictable, kept] = [this.#evictable.first, this.#protected.first];
+    while (evictable !== undefined || kept !== undefined) {
+      if (kept === undefined || (evictable !== undefined && evictable.order < kept.order)) {
+        yield evictable!;
+        evictable = evictable!.behind;
+      } else {
+        yield kept;
+        kept = kept.behind;
+      }
+    }
+  }
+
+  #left(record: JobRecord<J, R>): JobRecord<J, R> {
+    this.id = record.id;
+    this.arrivedAt = record.arrivedAt;
+    return record;
   }
 }

@@ -1,100 +1,220 @@
-import type { Observer, SchedulerLike } from 'rxjs';
-import type { DropReason, EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
-import { listenersOf } from './hooks.js';
+import type { JobObserver, Slot, Verdict } from '../core/observer.js';
+import type { JobStore, Removed } from '../core/store.js';
+import type { EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
+import type { SchedulerLike } from 'rxjs';
+import { clockOf } from '../support/clock.js';
 import type { Listeners } from './hooks.js';
-import type { PoolOptions } from '../options.js';
-import { DatedRing } from './timestampedFifo.js';
-import type { DatedWaiting } from './timestampedFifo.js';
-import type { Verdict, Worker } from '../core/worker.js';
+import { TimestampedFifo } from './timestampedFifo.js';
 
-/** What has left the queue, and when it had come. */
-export type Gone<T> = readonly [item: T, arrivedAt: number];
+/** Who a job belongs to: told before the hooks that it has a place, and after them how it has ended. */
+export interface JobOwner<T, R, J> {
+  jobOf(item: T): J;
+  /** The id and the arrival of an item that has not been in the store. */
+  idOf(item: T): number;
+  arrivalOf(item: T): number;
+  onAccepted(item: T): void;
+  onStarted(item: T, slot: Slot<T>): void;
+  onValue(item: T, value: R): void;
+  onSettled(item: T, outcome: JobOutcome<J, R>): void;
+  /** Calls `fn` in the async context of the item's caller. */
+  runFor(item: T, fn: () => void): void;
+}
 
-/** A life as its pool sees it. */
-export type PoolLife<T, R> = Pick<Life<T, R, unknown>, keyof Life<T, R, unknown>>;
+/** What becomes of the jobs of one subscription: the one writer of its accounts and its outcomes. */
+export interface LifecycleParts<T, R, J> {
+  readonly hooks: Listeners<J, R> | undefined;
+  /** Milliseconds. */
+  readonly now: () => number;
+  readonly store: JobStore<T>;
+  /** Where outcomes go, in a form that tells them. */
+  readonly deliver?: ((outcome: JobOutcome<J, R>) => void) | undefined;
+  /** By default an item is the user's job, and belongs to nobody else. */
+  readonly owner?: JobOwner<T, R, J> | undefined;
+}
+
+/** Jobs by what has become of them. */
+export interface Accounts {
+  offered: number;
+  accepted: number;
+  refused: number;
+  completed: number;
+  failed: number;
+  evicted: number;
+  aborted: number;
+  running: number;
+}
 
 /**
- * What becomes of the jobs of one subscription, told where somebody watches. For each event the state comes first, then the
- * hooks, then whoever asked for the job, then downstream.
+ * The life of every job of one subscription, counted in its accounts and told where somebody listens. For each event the
+ * state comes first, then the hooks in their order, then the owner's promise, then downstream.
  *
  * @typeParam T what the pool takes for a job
  * @typeParam J what its user does
  */
-export class Life<T, R, J = T> {
-  readonly queue: DatedWaiting<T>;
+export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
+  readonly store: JobStore<T>;
   readonly tellsOutcomes: boolean;
+  readonly accounts: Accounts = {
+    offered: 0,
+    accepted: 0,
+    refused: 0,
+    completed: 0,
+    failed: 0,
+    evicted: 0,
+    aborted: 0,
+    running: 0,
+  };
 
-  readonly #hooks: Listeners<J, R>;
-  readonly #clock: SchedulerLike;
-  readonly #outcomes: Observer<JobOutcome<J, R>> | undefined;
+  readonly #hooks: Listeners<J, R> | undefined;
+  readonly #now: () => number;
+  readonly #deliver: ((outcome: JobOutcome<J, R>) => void) | undefined;
+  readonly #owner: JobOwner<T, R, J> | undefined;
+  #ids = 0;
 
-  /** @param outcomes where outcomes go, in a form that tells them */
-  constructor(
-    { hooks, scheduler }: Pick<PoolOptions<J, R>, 'hooks' | 'scheduler'>,
-    outcomes?: Observer<JobOutcome<J, R>>,
-    queue?: DatedWaiting<T>,
-  ) {
-    this.#hooks = hooks ?? listenersOf([]);
-    this.#clock = scheduler;
-    this.#outcomes = outcomes;
-    this.tellsOutcomes = outcomes !== undefined;
-    this.queue = queue ?? new DatedRing(scheduler);
+  constructor({ hooks, now, store, deliver, owner }: LifecycleParts<T, R, J>) {
+    this.#hooks = hooks;
+    this.#now = now;
+    this.store = store;
+    this.#deliver = deliver;
+    this.#owner = owner;
+    this.tellsOutcomes = deliver !== undefined;
   }
 
-  jobOf(item: T): J {
-    return item as unknown as J;
+  /** The next job's id. */
+  nextId(): number {
+    return this.#ids++;
   }
 
-  accepted(item: T): void {
-    for (const listener of this.#hooks.accepted) listener(this.jobOf(item));
+  countOffered(item: T): number {
+    this.accounts.offered++;
+    return this.#owner ? this.#owner.idOf(item) : this.#ids++;
   }
 
-  refused(item: T, reason: RefusalReason): void {
-    this.#drop(item, reason, 0);
+  // ---- A place, or none
+
+  countAccepted(_item: T): void {
+    this.accounts.accepted++;
   }
 
-  /** The queue has given them up. */
-  evicted(gone: readonly Gone<T>[], reason: EvictionReason): void {
-    for (const [item, arrivedAt] of gone) this.#drop(item, reason, this.since(arrivedAt));
+  notifyAccepted(item: T, id: number): void {
+    this.#owner?.onAccepted(item);
+    if (this.#hooks === undefined || this.#hooks.accepted.length === 0) return;
+    const job = this.#jobOf(item);
+    this.#runFor(item, () => {
+      for (const listener of this.#hooks!.accepted) listener(job, id);
+    });
   }
 
-  /** The queue has just given its job up to `worker`. */
-  started(worker: Worker<T, R>): void {
-    worker.arrivedAt = this.queue.arrivedAt;
-    worker.startedAt = this.#clock.now();
-    for (const listener of this.#hooks.started) listener(this.jobOf(worker.job as T), worker.attempt!);
+  countRefused(_item: T, _reason: RefusalReason): void {
+    this.accounts.refused++;
   }
 
-  settled(worker: Worker<T, R>, verdict: Verdict, result: unknown): void {
-    const { job: item, arrivedAt, startedAt } = worker as { job: T } & typeof worker;
-    const base = {
-      job: this.jobOf(item),
-      attempts: 1,
-      queuedFor: Math.max(0, startedAt - arrivedAt),
-      ranFor: this.since(startedAt),
-    };
-    if (verdict === 'completed') this.tell(item, { status: verdict, value: result as R, ...base });
-    else if (verdict === 'failed') this.tell(item, { status: verdict, error: result, ...base });
-    else this.tell(item, { status: 'aborted', reason: result, settled: verdict === 'aborted', ...base });
+  notifyRefused(item: T, id: number, reason: RefusalReason): void {
+    const arrivedAt = this.#owner?.arrivalOf(item);
+    const queuedFor = arrivedAt === undefined ? 0 : this.#since(arrivedAt);
+    this.#settle(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
   }
 
-  #drop(item: T, reason: DropReason, queuedFor: number): void {
-    this.tell(item, { status: 'dropped', reason, job: this.jobOf(item), attempts: 0, queuedFor, ranFor: 0 });
+  countRemoved(removed: readonly Removed<T>[], _reason: EvictionReason): void {
+    this.accounts.evicted += removed.length;
   }
 
-  protected tell(item: T, outcome: JobOutcome<J, R>): void {
-    const { settled, released } = this.#hooks;
-    for (const listener of settled) listener(outcome);
-    if (outcome.attempts > 0) for (const listener of released) listener(outcome.job);
-    this.deliver(item, outcome);
+  notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
+    for (const { job: item, id, arrivedAt } of removed) {
+      const queuedFor = this.#since(arrivedAt);
+      this.#settle(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
+    }
   }
 
-  protected deliver(_item: T, outcome: JobOutcome<J, R>): void {
-    this.#outcomes?.next(outcome);
+  /** The caller has given up an item that waited. */
+  countWithdrawn(items: readonly T[]): void {
+    this.accounts.aborted += items.length;
   }
 
-  /** Never negative: a wall clock may be set back. */
-  protected since(time: number): number {
-    return Math.max(0, this.#clock.now() - time);
+  notifyWithdrawn(item: T, reason: unknown): void {
+    const owner = this.#owner!;
+    const queuedFor = this.#since(owner.arrivalOf(item));
+    const [job, id] = [owner.jobOf(item), owner.idOf(item)];
+    this.#settle(item, { status: 'aborted', reason, settled: true, job, id, attempts: 0, queuedFor, ranFor: 0 });
   }
+
+  // ---- A slot
+
+  started(slot: Slot<T>): void {
+    const { store } = this;
+    const hooks = this.#hooks;
+    const item = slot.job;
+    slot.id = store.id;
+    slot.arrivedAt = store.arrivedAt;
+    slot.startedAt = this.#now();
+    this.accounts.running++;
+    this.#owner?.onStarted(item, slot);
+    if (hooks === undefined || hooks.started.length === 0) return;
+    const [job, { context, id }] = [this.#jobOf(item), slot];
+    for (const listener of hooks.started) listener(job, context, id);
+  }
+
+  emitted(slot: Slot<T>, value: R): void {
+    this.#owner?.onValue(slot.job, value);
+  }
+
+  settled(slot: Slot<T>, verdict: Verdict, result: unknown): void {
+    const { job: item, id, arrivedAt, startedAt } = slot;
+    const job = this.#jobOf(item);
+    const queuedFor = Math.max(0, startedAt - arrivedAt);
+    const ranFor = this.#since(startedAt);
+    const { accounts } = this;
+    accounts.running--;
+    // Literals, one for each status: a spread costs more than a job.
+    if (verdict === 'completed') {
+      accounts.completed++;
+      this.#settle(item, { status: verdict, value: result as R, job, id, attempts: 1, queuedFor, ranFor });
+    } else if (verdict === 'failed') {
+      accounts.failed++;
+      this.#settle(item, { status: verdict, error: result, job, id, attempts: 1, queuedFor, ranFor });
+    } else {
+      accounts.aborted++;
+      const settled = verdict === 'aborted';
+      this.#settle(item, { status: 'aborted', reason: result, settled, job, id, attempts: 1, queuedFor, ranFor });
+    }
+  }
+
+  #settle(item: T, outcome: JobOutcome<J, R>): void {
+    if (outcome.attempts > 0 || this.#owner === undefined) return this.#tell(item, outcome);
+    // A slot's settlement is in its caller's context already.
+    this.#owner.runFor(item, () => this.#tell(item, outcome));
+  }
+
+  #tell(item: T, outcome: JobOutcome<J, R>): void {
+    const hooks = this.#hooks;
+    if (hooks !== undefined) {
+      for (const listener of hooks.settled) listener(outcome);
+      if (outcome.attempts > 0) for (const listener of hooks.released) listener(outcome.job, outcome.id);
+    }
+    this.#owner?.onSettled(item, outcome);
+    this.#deliver?.(outcome);
+  }
+
+  #runFor(item: T, fn: () => void): void {
+    if (this.#owner === undefined) fn();
+    else this.#owner.runFor(item, fn);
+  }
+
+  #jobOf(item: T): J {
+    return this.#owner === undefined ? (item as unknown as J) : this.#owner.jobOf(item);
+  }
+
+  /** Never negative: a clock of the user's may be set back. */
+  #since(time: number): number {
+    return Math.max(0, this.#now() - time);
+  }
+}
+
+/** The lifecycle of a form whose jobs belong to nobody: the user's payloads, with their ids and times beside them. */
+export function watch<J, R>(
+  { hooks, scheduler }: { readonly hooks: Listeners<J, R> | undefined; readonly scheduler: SchedulerLike },
+  deliver?: (outcome: JobOutcome<J, R>) => void,
+): Lifecycle<J, R> {
+  const now = clockOf(scheduler);
+  return new Lifecycle({ hooks, now, store: new TimestampedFifo(now), deliver });
 }

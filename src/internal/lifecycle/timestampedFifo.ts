@@ -1,46 +1,48 @@
-import type { SchedulerLike } from 'rxjs';
-import { Ring } from '../support/fifo.js';
+import type { JobStore } from '../core/store.js';
+import { Fifo } from '../support/fifo.js';
 
-/** What waits, in the order in which it is taken. */
-export interface Waiting<J> {
-  readonly length: number;
-  /** When the job that left last had come, if that is noted. */
-  readonly arrivedAt?: number;
-  push(job: J): void;
-  /** Removes the oldest. Only when `length > 0`. */
-  shift(): J;
-  /** Removes the youngest. Only when `length > 0`. */
-  pop(): J;
-}
-
-/** Notes when each job comes. */
-export interface DatedWaiting<J> extends Waiting<J> {
-  readonly arrivedAt: number;
-}
-
-/** A ring of jobs, and one of times beside it: nothing is allocated for a job that waits. */
-export class DatedRing<J> extends Ring<J> implements DatedWaiting<J> {
+/** A fifo of jobs, and beside it their ids and the times of their arrival: nothing is allocated for a job that waits. */
+export class TimestampedFifo<T> implements JobStore<T> {
+  id = 0;
   arrivedAt = 0;
-  readonly #times = new Ring<number>();
-  readonly #clock: SchedulerLike;
+  readonly #jobs = new Fifo<T | undefined>(undefined);
+  readonly #ids = new Fifo(0);
+  // A blank that is no integer: the engine keeps such a line as plain numbers.
+  readonly #times = new Fifo(0.5);
+  readonly #now: () => number;
 
-  constructor(clock: SchedulerLike) {
-    super();
-    this.#clock = clock;
+  /** @param now milliseconds, by the clock of the pool */
+  constructor(now: () => number) {
+    this.#now = now;
   }
 
-  override push(job: J): void {
-    this.#times.push(this.#clock.now());
-    super.push(job);
+  get length(): number {
+    return this.#jobs.length;
   }
 
-  override shift(): J {
+  get evictable(): number {
+    return this.#jobs.length;
+  }
+
+  push(job: T, id: number): void {
+    this.#times.push(this.#now());
+    this.#ids.push(id);
+    this.#jobs.push(job);
+  }
+
+  take(): T {
     this.arrivedAt = this.#times.shift();
-    return super.shift();
+    this.id = this.#ids.shift();
+    return this.#jobs.shift() as T;
   }
 
-  override pop(): J {
+  evictOldest(): T {
+    return this.take();
+  }
+
+  evictNewest(): T {
     this.arrivedAt = this.#times.pop();
-    return super.pop();
+    this.id = this.#ids.pop();
+    return this.#jobs.pop() as T;
   }
 }

@@ -24,6 +24,10 @@ export function checkFunction(name: string, value: unknown): void {
   if (!isFunction(value)) wrong(name, 'a function', value);
 }
 
+export function checkString(name: string, value: unknown): string {
+  return typeof value === 'string' ? value : wrong(name, 'a string', value);
+}
+
 /** A count: an integer of at least `least`, or Infinity. */
 export function checkCount(name: string, value: unknown, least: 0 | 1, note = ''): number {
   return checkNumber(name, value, `an integer ≥ ${least}, or Infinity${note}`, least, Number.isSafeInteger);

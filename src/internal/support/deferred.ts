@@ -1,5 +1,5 @@
 /** A promise and its two ends. */
-export class Promised<T> {
+export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T) => void;
   reject!: (error: unknown) => void;
@@ -9,11 +9,5 @@ export class Promised<T> {
       this.resolve = resolve;
       this.reject = reject;
     });
-  }
-
-  /** Rejects, but raises no unhandledRejection where nobody looks. */
-  giveUp(error: unknown): void {
-    this.promise.catch(() => undefined);
-    this.reject(error);
   }
 }

@@ -1,6 +1,18 @@
-import { throwError } from 'rxjs';
+import { config } from 'rxjs';
 
-/** Reports `error` as RxJS reports what a subscriber throws: to `config.onUnhandledError`, or as an uncaught exception. */
+/**
+ * Reports an error that no caller can receive: to RxJS's `config.onUnhandledError`, or as an uncaught exception. RxJS's
+ * deprecated switches change nothing here, so a report never interrupts the pool's bookkeeping.
+ */
 export function reportError(error: unknown): void {
-  throwError(() => error).subscribe();
+  setTimeout(() => {
+    const { onUnhandledError } = config;
+    if (onUnhandledError === null) throw error;
+    onUnhandledError(error);
+  });
+}
+
+/** Marks a promise as looked at, so that its rejection is not unhandled. */
+export function ignoreRejection(promise: PromiseLike<unknown>): void {
+  promise.then(undefined, () => undefined);
 }

@@ -1,0 +1,93 @@
+// What `work` returned, while it runs.
+import { from, Observable, Subscription } from 'rxjs';
+import type { ObservableInput, Observer } from 'rxjs';
+import { isFunction, isObject } from '../support/checks.js';
+import { isAsyncIterable } from './iteration.js';
+
+type Then<T> = PromiseLike<T>['then'];
+
+const nativeThen = Promise.prototype.then;
+const observableSymbol: PropertyKey = (Symbol as { observable?: symbol }).observable ?? '@@observable';
+
+/** A promise with the language's own `then` settles once, so that one pair of callbacks can serve job after job. */
+export function isNativePromise<T>(result: ObservableInput<T>): result is Promise<T> {
+  return result instanceof Promise && result.then === nativeThen;
+}
+
+/** Without a second look at `promise.then`, which may have another answer by now. */
+export function whenSettled<T>(
+  promise: Promise<T>,
+  onFulfilled: (value: T) => void,
+  onRejected: (error: unknown) => void,
+): void {
+  void nativeThen.call(promise, onFulfilled as (value: unknown) => void, onRejected);
+}
+
+/** What `work` returned, where it is no native promise. */
+export type Result<T> =
+  | { readonly kind: 'stream'; readonly stream: Observable<T> }
+  | { readonly kind: 'thenable'; readonly stream: Observable<T> }
+  | { readonly kind: 'iterable'; readonly iterable: AsyncIterable<T> };
+
+/**
+ * Sorts what `work` returned as RxJS's `from` does, but for three of its habits: `from` reads a thenable's `then` twice, takes a
+ * string for a stream of characters, and calls an async iterator's `return()` only after the next value, which may never come.
+ */
+export function readResult<T>(result: ObservableInput<T>): Result<T> {
+  if (result instanceof Observable) return { kind: 'stream', stream: result };
+  if (typeof result === 'string') {
+    throw new TypeError(`work returned the string ${JSON.stringify(result)}: return a promise or an Observable of it`);
+  }
+  if (isObject(result) && !isFunction(result[observableSymbol]) && !isArrayLike(result)) {
+    const then = result['then'];
+    if (isFunction(then)) return { kind: 'thenable', stream: from({ then: then.bind(result) as Then<T> }) };
+    if (isAsyncIterable<T>(result)) return { kind: 'iterable', iterable: result };
+  }
+  return { kind: 'stream', stream: from(result) };
+}
+
+function isArrayLike(value: Record<PropertyKey, unknown>): boolean {
+  return typeof value['length'] === 'number' && !isFunction(value);
+}
+
+/** Who has called `work`. */
+export interface RunOwner<R> {
+  onValue(value: R): void;
+  onError(run: Run<R>, error: unknown): void;
+  onComplete(run: Run<R>): void;
+}
+
+/**
+ * One job's stream: its Observer and its Subscription in one, so that RxJS subscribes it as it is, and a synchronous stream
+ * sees `closed`. RxJS guards only subscribers of its own, so what comes after the end is ignored here.
+ */
+export class Run<R> extends Subscription implements Observer<R> {
+  #isStopped = false;
+  readonly #owner: RunOwner<R>;
+
+  constructor(owner: RunOwner<R>) {
+    super();
+    this.#owner = owner;
+  }
+
+  next(value: R): void {
+    if (!this.#isStopped) this.#owner.onValue(value);
+  }
+
+  error(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#owner.onError(this, error);
+  }
+
+  complete(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#owner.onComplete(this);
+  }
+
+  override unsubscribe(): void {
+    this.#isStopped = true;
+    super.unsubscribe();
+  }
+}

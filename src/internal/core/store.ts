@@ -1,0 +1,56 @@
+import { Fifo } from '../support/fifo.js';
+
+/** What waits, in the order in which it is taken. */
+export interface JobStore<T> {
+  readonly length: number;
+  /** How many an overflow policy may remove. */
+  readonly evictable: number;
+  /** The job that left last: its id, and when it had come, where that is kept. */
+  readonly id: number;
+  readonly arrivedAt: number;
+  push(job: T, id: number, isEvictable: boolean): void;
+  /** Removes the oldest. Only when `length > 0`. */
+  take(): T;
+  /** Removes the oldest that may be evicted. Only when `evictable > 0`. */
+  evictOldest(): T;
+  /** Removes the youngest that may be evicted. Only when `evictable > 0`. */
+  evictNewest(): T;
+}
+
+/** A job that has lost its place, with what was known of it there. */
+export interface Removed<T> {
+  readonly job: T;
+  readonly id: number;
+  readonly arrivedAt: number;
+}
+
+/** Payloads and nothing else, for a pool that nobody watches: 8 bytes a job. */
+export class PlainStore<T> implements JobStore<T> {
+  readonly id = 0;
+  readonly arrivedAt = 0;
+  readonly #jobs = new Fifo<T | undefined>(undefined);
+
+  get length(): number {
+    return this.#jobs.length;
+  }
+
+  get evictable(): number {
+    return this.#jobs.length;
+  }
+
+  push(job: T): void {
+    this.#jobs.push(job);
+  }
+
+  take(): T {
+    return this.#jobs.shift() as T;
+  }
+
+  evictOldest(): T {
+    return this.#jobs.shift() as T;
+  }
+
+  evictNewest(): T {
+    return this.#jobs.pop() as T;
+  }
+}

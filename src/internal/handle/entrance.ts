@@ -1,0 +1,136 @@
+import type { Pool } from '../core/pool.js';
+import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import { LinkedQueue } from '../support/linkedQueue.js';
+import type { RefusalReason } from '../../types.js';
+import type { Claim, Line } from './line.js';
+import { PULLED } from './record.js';
+import type { JobRecord } from './record.js';
+
+/**
+ * The way in: places and books are settled at once, so that an offer's answer is true; what is told of it, and its start,
+ * wait for their turn in a flat loop. So jobs that offer jobs, to any depth, need no stack.
+ */
+export class Entrance<J, R> implements Claim {
+  /** Callers are let in. */
+  isOpen = true;
+  /** Who waits for room, first come first served: senders, and items whose place has gone to another. */
+  readonly senders: LinkedQueue<JobRecord<J, R>> = new LinkedQueue();
+  readonly isGroup = true;
+  readonly onlyStarts = false;
+  readonly readsAhead = false;
+  queue: Claim['queue'] = undefined;
+  ahead: Claim | undefined = undefined;
+  behind: Claim | undefined = undefined;
+
+  readonly #pool: Pool<JobRecord<J, R>, R>;
+  readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
+  readonly #line: Line;
+  /** Arrivals are being told and started. */
+  #isLooping = false;
+
+  constructor(pool: Pool<JobRecord<J, R>, R>, lifecycle: Lifecycle<JobRecord<J, R>, R, J>, line: Line) {
+    this.#pool = pool;
+    this.#lifecycle = lifecycle;
+    this.#line = line;
+  }
+
+  /** Now or never, and never before one who waits. */
+  offer(record: JobRecord<J, R>): void {
+    this.#arrive(record, () => {
+      if (!this.isOpen) this.#refuse(record, 'closed');
+      else if (this.senders.length > 0) this.#refuse(record, 'full');
+      else this.#place(record);
+    });
+  }
+
+  /** Now, or when its turn has come. What was pulled is let in after callers are not any more. */
+  send(record: JobRecord<J, R>): void {
+    record.isEvictable = false;
+    this.#arrive(record, () => {
+      if (!this.isOpen && record.door !== PULLED) this.#refuse(record, 'closed');
+      else if (this.senders.length === 0 && this.#pool.hasRoom()) this.#place(record);
+      else {
+        record.keepScope();
+        this.senders.push(record);
+        this.#line.join(this);
+      }
+    });
+  }
+
+  /** Never. */
+  refuse(record: JobRecord<J, R>, reason: RefusalReason): void {
+    this.#arrive(record, () => this.#refuse(record, reason));
+  }
+
+  /** Refuses those who wait, all before one is told. */
+  refuseSenders(reason: RefusalReason, isRefused: (record: JobRecord<J, R>) => boolean = () => true): void {
+    const refused: JobRecord<J, R>[] = [];
+    for (let record = this.senders.first; record !== undefined;) {
+      const { behind } = record;
+      if (isRefused(record)) refused.push(this.senders.remove(record));
+      record = behind;
+    }
+    if (this.senders.length === 0) this.#line.leave(this);
+    for (const record of refused) this.#lifecycle.countRefused(record, (record.refusal = reason));
+    this.run(() => {
+      for (const record of refused)
+        this.#pool.buffer.lose(() => this.#lifecycle.notifyRefused(record, record.id, reason));
+    });
+  }
+
+  /** Takes one of those who wait in. */
+  serve(): void {
+    const record = this.senders.shift();
+    if (this.senders.length === 0) this.#line.leave(this);
+    this.run(() => this.#place(record));
+  }
+
+  /** Some of those who wait leave: their callers have given them up. */
+  withdraw(records: readonly JobRecord<J, R>[]): void {
+    const leaving = new Set(records);
+    this.refuseSenders('withdrawn', (record) => leaving.has(record));
+  }
+
+  #arrive(record: JobRecord<J, R>, decide: () => void): void {
+    this.#lifecycle.countOffered(record);
+    this.run(decide);
+  }
+
+  /** Decides at once. The outermost call tells and starts what the decisions of all calls in it have led to. */
+  run(decide: () => void): void {
+    const pool = this.#pool;
+    const { buffer } = pool;
+    if (this.#isLooping) {
+      buffer.isDeferred = true;
+      decide();
+      buffer.isDeferred = false;
+      return;
+    }
+    this.#isLooping = true;
+    try {
+      decide();
+      do if (!pool.isLooking) pool.startWaiting();
+      while (buffer.notifyNext());
+      this.#isLooping = false;
+    } catch (error) {
+      this.#isLooping = false;
+      pool.crash(error);
+    }
+  }
+
+  #place(record: JobRecord<J, R>): void {
+    const pool = this.#pool;
+    const { buffer } = pool;
+    const { length } = buffer.store;
+    // Its start is decided, though others may have their turn first: no policy chooses it.
+    const starts = length < pool.free;
+    if (!starts || length > 0 || buffer.isDeferred) record.keepScope();
+    if (!buffer.place(record, record.id, pool.hasRoom(), !starts)) record.refusal = 'full';
+  }
+
+  #refuse(record: JobRecord<J, R>, reason: RefusalReason): void {
+    if (this.#pool.buffer.isDeferred) record.keepScope();
+    record.refusal = reason;
+    this.#pool.buffer.refuse(record, record.id, reason);
+  }
+}

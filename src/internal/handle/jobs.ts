@@ -1,0 +1,456 @@
+import { catchError, merge, NEVER, Observable, Subject, Subscription, takeUntil, tap } from 'rxjs';
+import type { ObservableInput, Observer, Subscriber } from 'rxjs';
+import { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError } from '../../errors.js';
+import type {
+  JobAborted,
+  JobContext,
+  JobDropped,
+  JobOutcome,
+  JobSource,
+  PoolSnapshot,
+  PoolStats,
+  ShutdownLevel,
+  ShutdownReport,
+} from '../../types.js';
+import { checkIterable, iterableOf } from '../core/intake.js';
+import type { AnyIterable } from '../core/iteration.js';
+import type { Slot } from '../core/observer.js';
+import { Pool } from '../core/pool.js';
+import { ABORT, LEVELS } from '../core/shutdown.js';
+import { Lifecycle } from '../lifecycle/lifecycle.js';
+import type { JobOwner } from '../lifecycle/lifecycle.js';
+import type { PoolOptions } from '../options.js';
+import { runIn } from '../support/asyncScope.js';
+import type { AsyncScope } from '../support/asyncScope.js';
+import { clockOf, unfailing } from '../support/clock.js';
+import { Deferred } from '../support/deferred.js';
+import { isObject } from '../support/checks.js';
+import { reportError } from '../support/reporting.js';
+import { Cancellation } from './cancellation.js';
+import { Entrance } from './entrance.js';
+import { Escalation } from './escalation.js';
+import { Line } from './line.js';
+import { JobRecord, OBSERVED, OFFERED, PULLED, RecordStore, SENT, SUBMITTED } from './record.js';
+import type { Door } from './record.js';
+import { Sources } from './sources.js';
+import type { SourcesHost } from './sources.js';
+
+/** So many waiting jobs are shown to people. */
+const MOST_SHOWN = 100;
+
+/** The pipeline of all forms, which stands above this folder. */
+export type Pipeline = <J, R>(
+  pool: Pool<J, R>,
+  source: Observable<never>,
+  options: { readonly shutdown: Observable<unknown>; readonly workers: number },
+) => Observable<never>;
+
+/** What a caller of `send` or `submit` may say. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly wait?: boolean | undefined;
+}
+
+/** What a BackgroundJobs is inside: records, senders and promises around a pool. What is queued, run and ended is the pool's business. */
+export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<J> {
+  readonly outcomes$: Observable<JobOutcome<J, R>>;
+  readonly ended: Promise<ShutdownReport<J>>;
+
+  readonly #options: PoolOptions<J, R>;
+  readonly #now: () => number;
+  readonly #store = new RecordStore<J, R>();
+  readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
+  #pool!: Pool<JobRecord<J, R>, R>;
+  #entrance!: Entrance<J, R>;
+  #sources!: Sources<J>;
+  readonly #cancellation = new Cancellation<J, R>((records, { reason }) => this.#cancel(records, reason));
+  readonly #escalation: Escalation;
+  readonly #outcomes = new Subject<JobOutcome<J, R>>();
+  /** Ends the sources that are pushed. */
+  readonly #closing = new Subject<void>();
+  readonly #ended = new Deferred<ShutdownReport<J>>();
+  readonly #dropped: JobDropped<J>[] = [];
+  readonly #aborted: JobAborted<J>[] = [];
+  #idlers: (() => void)[] = [];
+
+  constructor(options: PoolOptions<J, R>, pipeline: Pipeline) {
+    this.#options = options;
+    this.#now = unfailing(clockOf(options.scheduler), (error) => queueMicrotask(() => this.#pool.crash(error)));
+    this.#lifecycle = new Lifecycle({
+      hooks: options.hooks,
+      now: this.#now,
+      store: this.#store,
+      deliver: (outcome) => this.#onOutcome(outcome),
+      owner: this,
+    });
+    this.#escalation = new Escalation(options.scheduler);
+    this.ended = this.#ended.promise;
+    this.outcomes$ = this.#outcomes.asObservable();
+    new Observable<never>((results) => this.#open(results, pipeline)).subscribe({
+      error: (error: unknown) => this.#onCrash(error),
+      complete: () => this.#onEnd(),
+    });
+  }
+
+  #open(results: Subscriber<never>, pipeline: Pipeline): void {
+    const options = this.#options;
+    // A caller hears of an overflow, and the pool goes on.
+    const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
+    const { work: userWork } = options;
+    const work = ({ job }: JobRecord<J, R>, context: JobContext): ObservableInput<R> => userWork(job, context);
+    const pool = new Pool({ ...options, overflow, work }, results, { observer: this.#lifecycle, scopes: this });
+    const line = new Line(pool);
+    this.#pool = pool;
+    this.#entrance = new Entrance(pool, this.#lifecycle, line);
+    this.#sources = new Sources<J>(this, line);
+    pool.intake = this.#sources;
+    const levels$ = merge(reported(options.shutdown), this.#escalation.levels).pipe(
+      tap((level) => this.#escalation.reached(level)),
+    );
+    pipeline(pool, NEVER, { shutdown: levels$, workers: options.workers }).subscribe(results);
+  }
+
+  // ---- Ways in
+
+  offer(job: J): boolean {
+    const record = this.#record(job, OFFERED);
+    this.#entrance.offer(record);
+    return record.refusal === undefined;
+  }
+
+  send(job: J, options?: CallOptions): Promise<void> {
+    return this.#call(this.#record(job, SENT), true, options?.signal).promise as Promise<void>;
+  }
+
+  submit(job: J, options?: CallOptions): Promise<R> {
+    const record = this.#record(job, SUBMITTED);
+    if (options === undefined) this.#entrance.offer(record);
+    else this.#call(record, options.wait === true, options.signal);
+    return record.promise as Promise<R>;
+  }
+
+  submit$(job: J, wait: boolean): Observable<R> {
+    return new Observable((values) => {
+      const record = this.#record(job, OBSERVED);
+      record.values = values;
+      values.add(() => {
+        record.values = undefined;
+        this.#cancel([record], undefined);
+      });
+      this.#call(record, wait, undefined);
+    });
+  }
+
+  #record(job: J, door: Door): JobRecord<J, R> {
+    return new JobRecord(job, door, this.#lifecycle.nextId(), this.#now());
+  }
+
+  #call(record: JobRecord<J, R>, wait: boolean, signal: AbortSignal | undefined): JobRecord<J, R> {
+    if (signal?.aborted) {
+      record.rejectQuietly(reasonOf(signal.reason, record.job));
+      this.#entrance.refuse(record, 'withdrawn');
+      return record;
+    }
+    if (signal !== undefined) {
+      record.keepScope();
+      this.#cancellation.watch(record, signal);
+    }
+    if (wait) this.#entrance.send(record);
+    else this.#entrance.offer(record);
+    return record;
+  }
+
+  listenTo(source: JobSource<J>): Subscription {
+    const iterable = iterableOf(source);
+    if (iterable !== undefined || !isObject(source)) {
+      checkIterable('listenTo', iterable);
+      return this.#entrance.isOpen ? this.#sources.listenTo(iterable as AnyIterable<J>) : Subscription.EMPTY;
+    }
+    if (!this.#entrance.isOpen) return Subscription.EMPTY;
+    const { buffer, overflow } = this.#options;
+    if (overflow === 'error' && buffer !== Infinity) {
+      throw new TypeError(
+        `listenTo: an Observable cannot be asked to wait, and at a full buffer (${buffer}) overflow is 'error': choose another overflow policy, or listen to an iterable`,
+      );
+    }
+    return (source as Observable<J>)
+      .pipe(takeUntil(this.#closing))
+      .subscribe({ next: (job) => this.#entrance.offer(this.#record(job, OFFERED)), error: reportError });
+  }
+
+  // ---- What the sources need
+
+  get budget(): Pool<JobRecord<J, R>, R>['budget'] {
+    return this.#pool.budget;
+  }
+
+  get isOpen(): boolean {
+    return this.#entrance.isOpen;
+  }
+
+  get isAtRest(): boolean {
+    return this.#pool.active === 0 && this.#store.length === 0;
+  }
+
+  get hasWaitingItems(): boolean {
+    return this.#entrance.senders.length > 0;
+  }
+
+  hasRoom(): boolean {
+    return this.#pool.hasRoom();
+  }
+
+  canStart(isNested: boolean): boolean {
+    return this.#pool.canStart(isNested);
+  }
+
+  admit(job: J): void {
+    this.#entrance.send(this.#record(job, PULLED));
+  }
+
+  admitLate(job: J): void {
+    const record = this.#record(job, PULLED);
+    if (this.#entrance.isOpen) this.#entrance.send(record);
+    else this.#entrance.refuse(record, 'closed');
+  }
+
+  onClosing(isCut: boolean): void {
+    this.#entrance.isOpen = false;
+    // An item that was pulled belongs to no caller: it is run while anything is.
+    this.#entrance.refuseSenders('closed', ({ door }) => isCut || door !== PULLED);
+    this.#closing.next();
+  }
+
+  onClosed(): void {
+    this.#pool.closeIntake();
+  }
+
+  // ---- Whose the jobs are
+
+  jobOf({ job }: JobRecord<J, R>): J {
+    return job;
+  }
+
+  idOf({ id }: JobRecord<J, R>): number {
+    return id;
+  }
+
+  arrivalOf({ arrivedAt }: JobRecord<J, R>): number {
+    return arrivedAt;
+  }
+
+  scopeOf({ scope }: JobRecord<J, R>): AsyncScope | undefined {
+    return scope;
+  }
+
+  keepScope(record: JobRecord<J, R>): void {
+    record.keepScope();
+  }
+
+  runFor({ scope }: JobRecord<J, R>, fn: () => void): void {
+    runIn(scope, fn);
+  }
+
+  onAccepted(record: JobRecord<J, R>): void {
+    if (record.door === PULLED) return this.#sources.onSeated();
+    if (record.door !== SENT) return;
+    this.#cancellation.unwatch(record);
+    const { budget } = this.#pool;
+    if (budget.countAndCheck()) budget.hold(record);
+    else record.resume();
+  }
+
+  onStarted(record: JobRecord<J, R>, slot: Slot<JobRecord<J, R>>): void {
+    record.slot = slot;
+  }
+
+  onValue({ values }: JobRecord<J, R>, value: R): void {
+    values?.next(value);
+  }
+
+  onSettled(record: JobRecord<J, R>, outcome: JobOutcome<J, R>): void {
+    const { door, slot, values } = record;
+    this.#cancellation.unwatch(record);
+    record.slot = undefined;
+    if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.#dropped.push(outcome);
+    if (outcome.status === 'aborted' && slot !== undefined && !record.isCancelled) this.#aborted.push(outcome);
+    if (door === SUBMITTED) this.#settlePromise(record, outcome);
+    else if (values !== undefined) this.#endValues(values, outcome, slot?.isPromise === true);
+    else if (door === SENT && record.refusal !== undefined)
+      record.rejectQuietly(this.#errorOf(outcome as JobDropped<J>));
+    if (outcome.status === 'failed' && door !== SUBMITTED && door !== OBSERVED && !this.#isHeard()) {
+      reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
+    }
+  }
+
+  #settlePromise(record: JobRecord<J, R>, outcome: JobOutcome<J, R>): void {
+    if (outcome.status === 'completed') record.resolve!(outcome.value);
+    else if (outcome.status === 'failed') record.reject!(outcome.error);
+    else record.rejectQuietly(outcome.status === 'aborted' ? outcome.reason : this.#errorOf(outcome));
+  }
+
+  #endValues(values: Observer<R>, outcome: JobOutcome<J, R>, isPromise: boolean): void {
+    if (outcome.status === 'completed') {
+      if (isPromise) values.next(outcome.value);
+      values.complete();
+    } else if (outcome.status === 'failed') values.error(outcome.error);
+    else values.error(outcome.status === 'aborted' ? outcome.reason : this.#errorOf(outcome));
+  }
+
+  #errorOf({ job, reason }: JobDropped<J>): Error {
+    if (reason === 'full' && this.#options.overflow === 'error')
+      return new BufferOverflowError(this.#options.buffer, job);
+    return new JobDroppedError(reason, job);
+  }
+
+  #isHeard(): boolean {
+    return this.#outcomes.observed || (this.#options.hooks?.hearers.some((hears) => hears()) ?? false);
+  }
+
+  #onOutcome(outcome: JobOutcome<J, R>): void {
+    if (this.#outcomes.observed) this.#outcomes.next(outcome);
+    this.#wakeIdlersLater();
+  }
+
+  // ---- Callers who change their mind
+
+  /** All that wait leave before one that runs is aborted: its worker's next job must not be one of them. */
+  #cancel(records: readonly JobRecord<J, R>[], reason: unknown): void {
+    const entrance = this.#entrance;
+    const sending = records.filter(({ queue }) => queue === entrance.senders);
+    const queued = records.filter((record) => this.#store.has(record));
+    for (const record of records) {
+      record.isCancelled = this.#pool.level < ABORT;
+      this.#cancellation.unwatch(record);
+      record.rejectQuietly(reasonOf(reason, record.job));
+    }
+    for (const record of queued) this.#store.remove(record);
+    this.#lifecycle.countWithdrawn(queued);
+    if (sending.length > 0) entrance.withdraw(sending);
+    entrance.run(() => {
+      for (const record of queued) {
+        this.#pool.buffer.lose(() => this.#lifecycle.notifyWithdrawn(record, reasonOf(reason, record.job)));
+      }
+    });
+    for (const { slot, job } of records) slot?.abort(reasonOf(reason, job));
+    this.#sources.pull();
+  }
+
+  clear(): readonly JobDropped<J>[] {
+    const now = this.#now();
+    const dropped = [...this.#store].map(({ job, id, arrivedAt }): JobDropped<J> => ({
+      status: 'dropped',
+      reason: 'cleared',
+      job,
+      id,
+      attempts: 0,
+      queuedFor: Math.max(0, now - arrivedAt),
+      ranFor: 0,
+    }));
+    this.#entrance.run(() => this.#pool.buffer.drop('cleared'));
+    this.#sources.pull();
+    return dropped;
+  }
+
+  // ---- What is known
+
+  get stats(): PoolStats {
+    const { offered, accepted, refused, completed, failed, evicted, aborted, running } = this.#lifecycle.accounts;
+    return {
+      offered,
+      accepted,
+      refused,
+      waiting: this.#entrance.senders.length,
+      completed,
+      failed,
+      evicted,
+      aborted,
+      queued: this.#store.length,
+      delayed: 0,
+      running,
+      lingering: 0,
+      workers: this.#options.workers,
+    };
+  }
+
+  get level(): ShutdownLevel | undefined {
+    return LEVELS[this.#pool.level];
+  }
+
+  inspect(): PoolSnapshot<J> {
+    const now = this.#now();
+    const queued: PoolSnapshot<J>['queued'][number][] = [];
+    for (const { job, id, arrivedAt } of this.#store) {
+      if (queued.push({ job, id, queuedFor: Math.max(0, now - arrivedAt) }) === MOST_SHOWN) break;
+    }
+    const running = this.#pool.slots.map(({ job: { job }, id, number, context, startedAt }) => ({
+      job,
+      id,
+      worker: number,
+      attempt: context.attempt,
+      ranFor: Math.max(0, now - startedAt),
+      lingering: false,
+    }));
+    return { name: this.#options.name, stats: this.stats, running, delayed: [], queued };
+  }
+
+  // ---- The end
+
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idlers.push(resolve);
+      this.#wakeIdlersLater();
+    });
+  }
+
+  /** After this call, in which a worker may find another job. */
+  #wakeIdlersLater(): void {
+    if (this.#idlers.length > 0) queueMicrotask(() => this.#wakeIdlers());
+  }
+
+  #wakeIdlers(): void {
+    if (!this.isAtRest) return;
+    for (const wake of this.#idlers.splice(0)) wake();
+  }
+
+  /** @throws TypeError or RangeError for a level or a deadline that is none */
+  shutdown(level: ShutdownLevel, config: object | undefined): Promise<ShutdownReport<J>> {
+    this.#escalation.shutdown(level, config);
+    return this.ended;
+  }
+
+  #onEnd(): void {
+    this.#entrance.isOpen = false;
+    this.#escalation.end();
+    this.#outcomes.complete();
+    const level = this.level ?? 'drain';
+    this.#ended.resolve({ level, stats: this.stats, dropped: this.#dropped, aborted: this.#aborted });
+    this.#wakeIdlers();
+  }
+
+  /** Something inside has thrown. Nothing is waited for, and every job has its outcome. */
+  #onCrash(error: unknown): void {
+    const { buffer } = this.#pool;
+    buffer.isDeferred = false;
+    this.#pool.abandon();
+    this.#sources.cut();
+    while (buffer.notifyNext());
+    this.#onEnd();
+    reportError(error);
+  }
+}
+
+/** A signal may have no reason, as in React Native. */
+function reasonOf(reason: unknown, job: unknown): unknown {
+  return reason === undefined ? new JobAbortedError(job) : reason;
+}
+
+/** A notifier that fails can end nothing any more: that is reported, and the pool goes on. */
+function reported(notifier: Observable<unknown>): Observable<unknown> {
+  return notifier.pipe(
+    catchError((error: unknown) => {
+      reportError(error);
+      return NEVER;
+    }),
+  );
+}

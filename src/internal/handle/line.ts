@@ -1,0 +1,74 @@
+import { LinkedQueue } from '../support/linkedQueue.js';
+import type { Linked } from '../support/linkedQueue.js';
+
+/** Who waits for room: all senders as one, and each iterable that could be asked. */
+export interface Claim extends Linked<Claim> {
+  /** It stands for many: it joins at the front, unless it was served last. */
+  readonly isGroup: boolean;
+  /** It takes a place only for a job that starts at once, unless senders wait. */
+  readonly onlyStarts: boolean;
+  /** It yields to a claim that only starts, because what it reads ahead would fill the buffer. */
+  readonly readsAhead: boolean;
+  /** Takes one place. It leaves the line, by itself, when it has nothing more for now. */
+  serve(): void;
+}
+
+/** What the line waits for. */
+export interface Places {
+  hasRoom(): boolean;
+  canStart(isNested: boolean): boolean;
+}
+
+/** All that wait for a place in the handle take turns: one place each, at a cost that does not grow with their number. */
+export class Line {
+  readonly #claims = new LinkedQueue<Claim>();
+  readonly #places: Places;
+  /** Claims in the line that take a place only for a start. */
+  #starters = 0;
+  #isServing = false;
+  #servedGroup = false;
+  /** Senders are in the line. */
+  #hasGroup = false;
+
+  constructor(places: Places) {
+    this.#places = places;
+  }
+
+  get length(): number {
+    return this.#claims.length;
+  }
+
+  /** If it is not in the line. */
+  join(claim: Claim): void {
+    if (claim.queue !== undefined) return;
+    if (claim.isGroup) this.#hasGroup = true;
+    if (claim.isGroup && !this.#servedGroup) this.#claims.unshift(claim);
+    else this.#claims.push(claim);
+    if (claim.onlyStarts) this.#starters++;
+  }
+
+  leave(claim: Claim): void {
+    if (claim.queue === undefined) return;
+    this.#claims.remove(claim);
+    if (claim.isGroup) this.#hasGroup = false;
+    if (claim.onlyStarts) this.#starters--;
+  }
+
+  /** There may be room. A claim that has been served goes to the end. */
+  serve(): void {
+    const isNested = this.#isServing;
+    this.#isServing = true;
+    for (let claim; (claim = this.#claims.first) !== undefined && this.#isDue(claim, isNested);) {
+      this.#claims.push(this.#claims.shift());
+      this.#servedGroup = claim.isGroup;
+      claim.serve();
+    }
+    this.#isServing = isNested;
+  }
+
+  /** While senders wait, room is all that anybody needs: an iterable that takes a place only for a start would never have its turn. */
+  #isDue({ onlyStarts, readsAhead }: Claim, isNested: boolean): boolean {
+    const needsStart = !this.#hasGroup && (onlyStarts || (readsAhead && this.#starters > 0));
+    return needsStart ? this.#places.canStart(isNested) : this.#places.hasRoom();
+  }
+}

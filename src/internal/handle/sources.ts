@@ -1,0 +1,187 @@
+import { Subscription } from 'rxjs';
+import type { Observer } from 'rxjs';
+import type { EventLoopBudget } from '../core/budget.js';
+import { PulledIntake } from '../core/intake.js';
+import type { Demand, Intake } from '../core/intake.js';
+import type { AnyIterable } from '../core/iteration.js';
+import { reportError } from '../support/reporting.js';
+import type { Claim, Line, Places } from './line.js';
+
+/** The handle, as its sources see it. */
+export interface SourcesHost<J> extends Places {
+  readonly budget: EventLoopBudget;
+  /** Sources are asked. */
+  readonly isOpen: boolean;
+  /** Nothing waits or runs. */
+  readonly isAtRest: boolean;
+  /** Takes an item in, now or when there is room. */
+  admit(job: J): void;
+  /** An item that comes after its source has been left. */
+  admitLate(job: J): void;
+  /** Items still wait for room. */
+  readonly hasWaitingItems: boolean;
+  /** Nothing comes from a source any more: no item is on its way. */
+  onClosed(): void;
+  /** The sources close, or are cut off. */
+  onClosing(isCut: boolean): void;
+}
+
+/** The iterables that a handle listens to, as the one intake of its pool. */
+export class Sources<J> implements Intake {
+  readonly #host: SourcesHost<J>;
+  readonly #line: Line;
+  readonly #listened = new Set<Listening<J>>();
+  #isClosing = false;
+  #isClosed = false;
+
+  constructor(host: SourcesHost<J>, line: Line) {
+    this.#host = host;
+    this.#line = line;
+  }
+
+  get isActive(): boolean {
+    return this.#line.length > 0;
+  }
+
+  /** Pulls from `iterable`. Unsubscribing asks for nothing more; an item that is on its way is taken in. */
+  listenTo(iterable: AnyIterable<J>): Subscription {
+    const subscription = new Subscription();
+    try {
+      const listening = new Listening(iterable, this.#host, this.#line, () => {
+        this.#listened.delete(listening);
+        subscription.unsubscribe();
+        this.#checkClosed();
+      });
+      this.#listened.add(listening);
+      subscription.add(() => {
+        listening.intake.close();
+        this.#line.leave(listening);
+        if (this.#host.isAtRest) listening.intake.onRest();
+      });
+      this.#line.join(listening);
+      this.#line.serve();
+    } catch (error) {
+      subscription.unsubscribe();
+      reportError(error);
+    }
+    return subscription;
+  }
+
+  pull(): void {
+    this.#line.serve();
+  }
+
+  close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    // A hook told of a refused sender may free a worker, which must not ask any more.
+    for (const listening of this.#listened) this.#line.leave(listening);
+    this.#host.onClosing(false);
+    for (const { intake } of [...this.#listened]) intake.close();
+    this.#checkClosed();
+  }
+
+  onRest(): void {
+    for (const { intake } of [...this.#listened]) intake.onRest();
+    if (this.#isClosing) this.cut();
+  }
+
+  cut(): void {
+    if (this.#isClosed) return;
+    this.#isClosing = this.#isClosed = true;
+    for (const listening of this.#listened) this.#line.leave(listening);
+    this.#host.onClosing(true);
+    for (const { intake } of [...this.#listened]) intake.cut();
+    this.#host.onClosed();
+  }
+
+  /** An item has come, or its source has gone. */
+  #checkClosed(): void {
+    if (!this.#isClosing || this.#isClosed || this.#listened.size > 0 || this.#host.hasWaitingItems) return;
+    this.#isClosed = true;
+    this.#host.onClosed();
+  }
+
+  /** One of the items that waited has its place. */
+  onSeated(): void {
+    this.#checkClosed();
+  }
+}
+
+/** One iterable that is listened to. While an item of it is on its way it is not in the line: a quiet one costs nothing. */
+class Listening<J> implements Claim, Demand<J>, Observer<J> {
+  readonly intake: PulledIntake<J>;
+  readonly budget: EventLoopBudget;
+  readonly isGroup = false;
+  readonly onlyStarts: boolean;
+  readonly readsAhead: boolean;
+  /** An item goes the way of all that arrive, also when a worker is looking. */
+  readonly isLooking = false;
+  queue: Claim['queue'] = undefined;
+  ahead: Claim | undefined = undefined;
+  behind: Claim | undefined = undefined;
+
+  readonly #host: SourcesHost<J>;
+  readonly #line: Line;
+  readonly #onEnd: () => void;
+
+  constructor(iterable: AnyIterable<J>, host: SourcesHost<J>, line: Line, onEnd: () => void) {
+    this.#host = host;
+    this.#line = line;
+    this.#onEnd = onEnd;
+    this.budget = host.budget;
+    this.intake = new PulledIntake(iterable, this, this);
+    this.onlyStarts = !this.intake.isAsync;
+    this.readsAhead = this.intake.isAsync;
+  }
+
+  // ---- Its turn in the line
+
+  serve(): void {
+    // While its item is on its way it waits for nothing.
+    this.#line.leave(this);
+    this.intake.ask();
+  }
+
+  askAgain(): void {
+    if (this.intake.isOpen && this.#host.isOpen) this.#line.join(this);
+    this.#line.serve();
+  }
+
+  // ---- Its items
+
+  next(job: J): void {
+    // A worker that this item starts may ask for the next one.
+    if (!this.intake.isAsync && this.intake.isOpen && this.#host.isOpen) this.#line.join(this);
+    this.#host.admit(job);
+    if (!this.intake.isOpen) this.#line.leave(this);
+  }
+
+  error(error: unknown): void {
+    this.complete();
+    reportError(error);
+  }
+
+  complete(): void {
+    this.#line.leave(this);
+    this.#onEnd();
+  }
+
+  arriveLate(job: J): void {
+    this.#host.admitLate(job);
+  }
+
+  // ---- What an intake of its own would ask
+
+  canStart(isNested: boolean): boolean {
+    return this.#host.canStart(isNested);
+  }
+
+  hasRoom(): boolean {
+    return this.#host.hasRoom();
+  }
+
+  give(job: J): void {
+    this.next(job);
+  }
+}

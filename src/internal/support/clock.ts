@@ -1,0 +1,37 @@
+import type { SchedulerLike } from 'rxjs';
+
+/** A clock this far from the wall clock is a virtual one: milliseconds. */
+const NEAR = 1000;
+
+/** Does `scheduler` keep the time of the world, or one of its own? */
+export function isRealTime(scheduler: SchedulerLike): boolean {
+  const now: unknown = scheduler.now();
+  if (typeof now !== 'number') throw new TypeError(`scheduler.now() must return a number, but returned ${typeof now}`);
+  return Math.abs(now - Date.now()) <= NEAR;
+}
+
+/** Milliseconds by `scheduler` where its time is virtual; else by the host's monotonic clock, which no wall clock moves. */
+export function clockOf(scheduler: SchedulerLike): () => number {
+  // Looked up at each reading: a test may put fake timers in place meanwhile.
+  if (isRealTime(scheduler) && typeof performance === 'object') return () => performance.now();
+  return () => scheduler.now();
+}
+
+/** As `now`, but where it throws, or returns no number, it stands still from then on and `onFault` hears of it: accounts need no clock. */
+export function unfailing(now: () => number, onFault: (error: unknown) => void): () => number {
+  let last = 0;
+  let hasFailed = false;
+  return () => {
+    if (hasFailed) return last;
+    try {
+      const time: unknown = now();
+      if (typeof time !== 'number')
+        throw new TypeError(`scheduler.now() must return a number, but returned ${typeof time}`);
+      return (last = time);
+    } catch (error) {
+      hasFailed = true;
+      onFault(error);
+      return last;
+    }
+  };
+}

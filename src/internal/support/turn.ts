@@ -1,0 +1,61 @@
+// A turn of the event loop: setImmediate where the host has it, a message where it has not. A timer is the last resort: it
+// crawls in a hidden tab, and never fires under a test's fake timers.
+
+interface Port {
+  onmessage: (() => void) | null;
+  postMessage(message: unknown): void;
+  ref?(): void;
+  unref?(): void;
+}
+interface Host {
+  readonly process?: {
+    getBuiltinModule?(name: 'timers'): { readonly setImmediate?: (callback: () => void) => unknown } | undefined;
+  };
+  readonly setImmediate?: (callback: () => void) => unknown;
+  readonly clearImmediate?: (handle: unknown) => void;
+  readonly MessageChannel?: new () => { readonly port1: Port; readonly port2: Port };
+  readonly setTimeout: (callback: () => void) => unknown;
+}
+
+// Chosen once, so that a test's fake timers that come later do not stop a pool.
+const host = globalThis as unknown as Host;
+
+/** Calls back once timers and I/O have had their turn. It keeps the process alive until then. */
+export const requestTurn: (callback: () => void) => void =
+  byImmediate() ?? byMessage() ?? ((callback) => host.setTimeout(callback));
+
+function byImmediate(): ((callback: () => void) => void) | undefined {
+  for (const setImmediate of [host.process?.getBuiltinModule?.('timers')?.setImmediate, host.setImmediate]) {
+    if (isReal(setImmediate)) return (callback) => void setImmediate(callback);
+  }
+  return undefined;
+}
+
+/** A test's fake returns a number, or an object of its own; Node, Bun and Deno an Immediate. */
+function isReal(setImmediate: Host['setImmediate']): setImmediate is NonNullable<Host['setImmediate']> {
+  if (typeof setImmediate !== 'function') return false;
+  const handle = setImmediate(() => undefined) as object | null;
+  host.clearImmediate?.(handle);
+  return handle?.constructor.name === 'Immediate';
+}
+
+function byMessage(): ((callback: () => void) => void) | undefined {
+  const { MessageChannel } = host;
+  if (typeof MessageChannel !== 'function') return undefined;
+  let channel: InstanceType<typeof MessageChannel> | undefined;
+  let waiting: (() => void)[] = [];
+  return (callback) => {
+    if (channel === undefined) {
+      channel = new MessageChannel();
+      channel.port1.onmessage = () => {
+        const called = waiting;
+        waiting = [];
+        channel!.port1.unref?.();
+        for (const call of called) call();
+      };
+    }
+    if (waiting.push(callback) > 1) return;
+    channel.port1.ref?.();
+    channel.port2.postMessage(undefined);
+  };
+}
