@@ -156,6 +156,44 @@ describe('a process that listens for work', () => {
     });
   });
 
+  describe('surviveSignals', () => {
+    it('is all that it takes to survive a SIGTERM during the drain, and to end by itself', async () => {
+      const child = await startFixture('survive');
+      child.signal('SIGTERM');
+      await child.waitForLine(/^started 1$/);
+      child.signal('SIGINT');
+      await child.waitForLine(/^draining$/);
+      child.signal('SIGTERM');
+      child.signal('SIGUSR2');
+      expect(await child.exit).to.deep.equal(cleanExit);
+      expect(child.lines).to.deep.equal(['started 1', 'draining', 'completed 1', 'ended']);
+    });
+
+    it('leaves a second Ctrl-C its default action', async () => {
+      const child = await startFixture('survive');
+      child.signal('SIGTERM');
+      await child.waitForLine(/^started 1$/);
+      child.signal('SIGINT');
+      await child.waitForLine(/^draining$/);
+      child.signal('SIGINT');
+      expect(await child.exit).to.deep.equal({ code: null, signal: 'SIGINT' });
+    });
+
+    it('leaves nothing that would keep a framework from dying of the signal that it raises again', async () => {
+      const child = await startFixture('framework', 'handle');
+      child.signal('SIGTERM');
+      expect(await child.exit).to.deep.equal({ code: null, signal: 'SIGTERM' });
+      expect(child.lines).to.deep.equal(['3 completed, listeners: 1']);
+    });
+
+    it('lets finalize raise the signal again', async () => {
+      const child = await startFixture('framework', 'finalize');
+      child.signal('SIGTERM');
+      expect(await child.exit).to.deep.equal({ code: null, signal: 'SIGTERM' });
+      expect(child.lines).to.deep.equal(['completed 1', 'listeners: 0']);
+    });
+  });
+
   describe('the end', () => {
     it('stays for the deadline and the grace, and ends by itself after them', async () => {
       const child = await startFixture('deadline');

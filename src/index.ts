@@ -1,5 +1,6 @@
 export { fromSignals } from './fromSignals.js';
 export type { SignalName } from './fromSignals.js';
+export { surviveSignals } from './surviveSignals.js';
 export { fromAbortSignal } from './fromAbortSignal.js';
 export { pullFrom } from './pullFrom.js';
 export { workerPool } from './workerPool.js';
