@@ -5,17 +5,17 @@ import {
   merge,
   NEVER,
   of,
+  queueScheduler,
   Subject,
   switchMap,
   takeUntil,
-  throwError,
   timer,
   VirtualTimeScheduler,
 } from 'rxjs';
 import type { SchedulerAction, Subscription } from 'rxjs';
 import { gracefulShutdown } from '../src/index.js';
 import type { GracefulShutdownConfig, ShutdownLevel } from '../src/index.js';
-import { turn } from './support/guard.js';
+import { takeReported, turn } from './support/guard.js';
 import { marbles } from './support/marbles.js';
 
 class RecordingScheduler extends VirtualTimeScheduler {
@@ -236,7 +236,23 @@ describe('gracefulShutdown', () => {
       ]);
     });
 
-    // The two that are skipped are claims that gracefulShutdown does not keep yet.
+    it('keeps the order where a scheduler ends a deadline of 0 in the call that begins it', () => {
+      for (const abortGrace of [0, Infinity]) {
+        const on = new Subject<string>();
+        const seen: string[] = [];
+        const subscription = gracefulShutdown({ on, deadline: 0, abortGrace, scheduler: queueScheduler }).subscribe({
+          next: (level) => seen.push(level),
+          complete: () => seen.push('complete'),
+        });
+        on.next('first');
+        expect(seen).to.deep.equal(abortGrace === 0 ? ['drain', 'abort', 'abandon', 'complete'] : ['drain', 'abort']);
+        on.next('second');
+        expect(seen).to.deep.equal(['drain', 'abort', 'abandon', 'complete']);
+        expect(subscription.closed).to.be.true;
+        expect(on.observed).to.be.false;
+      }
+    });
+
     it('completes although an event is sent in answer to the last level', () => {
       const on = new Subject<string>();
       const seen: string[] = [];
@@ -292,15 +308,27 @@ describe('gracefulShutdown', () => {
       });
     });
 
-    it('is passed on when it is an error, and ends the deadline with it', () => {
+    it('is passed on when it is an error before the first', () => {
       marbles(({ cold, expectObservable }) => {
-        const config = { deadline: 8, abortGrace: 4 };
-        expectObservable(gracefulShutdown({ on: cold('---#'), ...config })).toBe('---#', levels);
-        expectObservable(gracefulShutdown({ on: cold('--x--#'), ...config })).toBe('--d--#', levels);
-        expectObservable(gracefulShutdown({ on: cold('--x---------#'), ...config })).toBe('--d-------a-#', levels);
+        const on = cold(' ---#');
+        const expected = '---#';
+        expectObservable(gracefulShutdown({ on, deadline: 8, abortGrace: 4 })).toBe(expected, levels);
       });
-      const failed = of('x').pipe(concatWith(throwError(() => 'failed')));
-      gracefulShutdown({ on: failed, deadline: 60_000 }).subscribe({ error: () => undefined });
+    });
+
+    it('is reported when it is an error after the first, and leaves the deadline and the grace', async () => {
+      const config = { deadline: 8, abortGrace: 4 };
+      marbles(({ cold, expectObservable, expectSubscriptions }) => {
+        const inTheDrain = cold('   --x--#', undefined, new Error('in the drain'));
+        const subs = '              ^----!';
+        const inTheGrace = cold('   --x---------#', undefined, new Error('in the grace'));
+        const expected = '          --d-------a---(n|)';
+        expectObservable(gracefulShutdown({ on: inTheDrain, ...config })).toBe(expected, levels);
+        expectObservable(gracefulShutdown({ on: inTheGrace, ...config })).toBe(expected, levels);
+        expectSubscriptions(inTheDrain.subscriptions).toBe(subs);
+      });
+      await turn();
+      expect(takeReported().map(String)).to.deep.equal(['Error: in the drain', 'Error: in the grace']);
     });
   });
 
@@ -414,6 +442,12 @@ describe('gracefulShutdown', () => {
         TypeError,
         /has no option 'timeout': .*on, deadline, abortGrace, scheduler/,
       );
+    });
+
+    it('says what to give where it is given the events alone', () => {
+      for (const events of [NEVER, new Subject(), { subscribe: () => undefined }]) {
+        expect(make(events)).to.throw(TypeError, 'gracefulShutdown needs a config: { on: observable, deadline: ms }');
+      }
     });
 
     it('refuses what is no config and what is no scheduler', () => {

@@ -1,7 +1,15 @@
 import { asyncScheduler, from, Observable, Subscription, takeWhile } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 import { after } from './internal/support/after.js';
-import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/support/checks.js';
+import {
+  checkConfig,
+  checkDuration,
+  checkNotifier,
+  checkScheduler,
+  isFunction,
+  isObject,
+} from './internal/support/checks.js';
+import { reportError } from './internal/support/reporting.js';
 import type { ShutdownLevel } from './types.js';
 
 /** Milliseconds. */
@@ -28,7 +36,8 @@ export interface GracefulShutdownConfig extends DeadlineConfig {
  * The first event is `'drain'`: what was taken on is finished. The second event, or the deadline, is `'abort'`: what still
  * runs is asked to end. The event after that, or the grace, is `'abandon'`: nothing is waited for. Then it completes.
  * Where `on` completes after its first event the deadlines still count; where it completes without one, so does the
- * shutdown. Its error is passed on. A timer that counts keeps the process alive.
+ * shutdown. Its error before the first event is passed on; a later one is reported as unhandled, and the deadlines still
+ * count. A timer that counts keeps the process alive.
  *
  *     on       --x-------------------      deadline: 8 ms, abortGrace: 4 ms
  *     output   --d-------a---(n|)          d = 'drain', a = 'abort', n = 'abandon'
@@ -48,6 +57,8 @@ export interface GracefulShutdownConfig extends DeadlineConfig {
  * ```
  */
 export function gracefulShutdown(config: GracefulShutdownConfig): Observable<ShutdownLevel> {
+  if (isObject(config) && isFunction((config as { subscribe?: unknown }).subscribe))
+    throw new TypeError('gracefulShutdown needs a config: { on: observable, deadline: ms }');
   const options = checkConfig('gracefulShutdown', config, ['on', 'deadline', 'abortGrace', 'scheduler']);
   const on = checkNotifier('on', options['on']);
   const { abortGrace = DEFAULT_GRACE, scheduler: clock = asyncScheduler } = options;
@@ -59,24 +70,30 @@ export function gracefulShutdown(config: GracefulShutdownConfig): Observable<Shu
   ];
   return new Observable((subscriber) => {
     let reached = 0;
+    let told = 0;
     let patience = Subscription.EMPTY;
     const escalate = (): void => {
       const step = steps[reached];
       if (step === undefined) return;
-      const isLast = ++reached === steps.length;
+      reached++;
       patience.unsubscribe();
-      // Before the level is told: whoever hears of it may send the next event at once.
-      patience = after(step.patience, scheduler).subscribe(escalate);
+      patience = new Subscription();
       subscriber.add(patience);
-      subscriber.next(step.level);
-      if (isLast) subscriber.complete();
+      // Before the level is told: downstream may send the next event at once. A scheduler without a delay ends its patience
+      // in this very call: `told` keeps the order.
+      patience.add(after(step.patience, scheduler).subscribe(escalate));
+      while (told < reached) subscriber.next(steps[told++]!.level);
+      if (told === steps.length) subscriber.complete();
     };
     subscriber.add(
       from(on)
         .pipe(takeWhile(() => !subscriber.closed))
         .subscribe({
           next: escalate,
-          error: (error: unknown) => subscriber.error(error),
+          error: (error: unknown) => {
+            if (reached === 0) subscriber.error(error);
+            else reportError(error);
+          },
           complete: () => {
             if (reached === 0) subscriber.complete();
           },
