@@ -6,8 +6,8 @@
 //
 // Run it with: node -r ts-node/register/transpile-only demos/01-listen-for-work.ts [ms that a job takes]
 import { setTimeout as sleep } from 'node:timers/promises';
-import { interval, map, takeUntil } from 'rxjs';
-import { fromSignals, workerPool } from '../src/index.js';
+import { map, takeUntil } from 'rxjs';
+import { fromSignals, surviveSignals, workerPool } from '../src/index.js';
 
 const ms = Number(process.argv[2] ?? 3000);
 
@@ -17,26 +17,17 @@ async function work(job: number): Promise<void> {
   console.log(`<-${job} completed`);
 }
 
-const done$ = fromSignals('SIGTERM').pipe(
-  takeUntil(fromSignals('SIGINT')),
-  map((_, i) => i + 1),
-  // Five jobs run and ten wait. One that finds no place is lost, so that a flood of them cannot grow without bound.
-  workerPool(work, { workers: 5, buffer: 10, overflow: 'drop-incoming' }),
-);
-
-// takeUntil ends the pipeline's listening, and without any listener the next SIGTERM would be fatal to the jobs that are
-// still to be finished. This one stays to the very end.
-fromSignals('SIGTERM').subscribe();
-
-// Listeners do not keep a Node process alive; a timer does.
-const alive = interval(60_000).subscribe();
-
-done$.subscribe({
-  complete: () => {
-    alive.unsubscribe();
-    console.log('exiting');
-  },
-});
+fromSignals('SIGTERM')
+  .pipe(
+    takeUntil(fromSignals('SIGINT')),
+    map((_, i) => i + 1),
+    // Five jobs run and ten wait. One that finds no place is lost, so that a flood of them cannot grow without bound.
+    workerPool(work, { workers: 5, buffer: 10, overflow: 'drop-incoming' }),
+    // takeUntil ends the pipeline's listening, and without any listener the next SIGTERM would be fatal to the jobs that are
+    // still to be finished. This one listens until they are, and keeps the process alive, which listeners alone do not.
+    surviveSignals('SIGTERM'),
+  )
+  .subscribe({ complete: () => console.log('exiting') });
 
 // Last, because a signal that comes before its listener kills.
 console.log(`Process ID ${process.pid}`);

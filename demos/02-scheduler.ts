@@ -4,9 +4,9 @@
 //   npm start -- --ms 500      how long a job takes
 //   npm start -- --self 20     sends itself 20 SIGTERMs and a SIGINT: the whole life in one command
 import { parseArgs } from 'node:util';
-import { interval, map, share, skipUntil, startWith, take, timer } from 'rxjs';
+import { map, share, skipUntil, startWith, take, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { fromSignals, gracefulShutdown, workerPoolSettled } from '../src/index.js';
+import { fromSignals, gracefulShutdown, surviveSignals, workerPoolSettled } from '../src/index.js';
 import type { JobContext } from '../src/index.js';
 
 interface Arguments {
@@ -37,24 +37,22 @@ function schedule({ ms, self }: Arguments): void {
     console.log(`job ${job} ${fate}`);
   };
 
-  // The pool lets go of its source when the drain begins, and without any listener the next SIGTERM would be fatal. These
-  // two stay to the very end: then it is a job that came too late.
+  // The pool lets go of its source when the drain begins; from then on a SIGTERM is a job that came too late.
   job$.subscribe((job) => {
     offered = job;
     console.log(`job ${job} offered`);
   });
   job$.pipe(skipUntil(shutdown$)).subscribe((job) => end(job, 'dropped (closed)'));
 
-  // Listeners do not keep a Node process alive; a timer does.
-  const alive = interval(60_000).subscribe();
-
   void job$
-    .pipe(workerPoolSettled(work, { workers: 5, buffer: 10, overflow: 'drop-incoming', shutdown: shutdown$ }))
+    .pipe(
+      workerPoolSettled(work, { workers: 5, buffer: 10, overflow: 'drop-incoming', shutdown: shutdown$ }),
+      surviveSignals('SIGTERM'), // and the process stays alive, until the last job has ended
+    )
     .forEach(({ job, ...outcome }) => {
       end(job, outcome.status === 'dropped' ? `dropped (${outcome.reason})` : outcome.status);
     })
     .then(() => {
-      alive.unsubscribe();
       for (const worker of workers) console.log(`worker ${worker} closing`);
       console.log(`offered ${offered}`);
       for (const [fate, count] of fates) console.log(`  ${count} ${fate}`);

@@ -246,3 +246,13 @@ describe('demo 09, marble testing', () => {
     expect(lines.some((line) => /^. pass 4$/.test(line))).to.be.true;
   });
 });
+
+describe('demo 10, the scheduler of Go', () => {
+  it('runs a job for each SIGTERM that it sends itself, and then closes each worker', async () => {
+    const lines = await linesOf('10-go-scheduler');
+    const processing = lines.slice(0, -3);
+    expect(processing).to.have.lengthOf(5);
+    for (const line of processing) expect(line).to.match(/^[123]<- Processing$/);
+    expect(lines.slice(-3)).to.deep.equal(['1 closing', '2 closing', '3 closing']);
+  });
+});

@@ -9,6 +9,7 @@ import {
   Subject,
   switchMap,
   takeUntil,
+  throttleTime,
   timer,
   VirtualTimeScheduler,
 } from 'rxjs';
@@ -64,6 +65,14 @@ describe('gracefulShutdown', () => {
         const on = hot('  --x---------x---------');
         const expected = '--d-------a-(n|)';
         expectObservable(gracefulShutdown({ on, deadline: 8, abortGrace: 4 })).toBe(expected, levels);
+      });
+    });
+
+    it('takes two events for one behind throttleTime, as for a Ctrl-C that arrives twice', () => {
+      marbles(({ hot, expectObservable }) => {
+        const on = hot('  --xx-----x---------').pipe(throttleTime(4));
+        const expected = '--d------a---(n|)';
+        expectObservable(gracefulShutdown({ on, deadline: 20, abortGrace: 4 })).toBe(expected, levels);
       });
     });
 
