@@ -5,7 +5,8 @@
 //
 // Run it with: node -r ts-node/register/transpile-only demos/08-kafka-consumer.ts
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Subject } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { gracefulShutdown, pullFrom, workerPoolSettled } from '../src/index.js';
 import type { Work } from '../src/index.js';
 
@@ -14,14 +15,16 @@ interface Message {
   readonly offset: number;
 }
 
-/** Stands in for a broker's topic: two partitions of six messages. */
+/** Stands in for a broker's topic of two partitions. */
 class Topic {
+  /** How many messages each partition has. */
+  length = 4;
   /** By partition: the first offset that has not been handled. */
   readonly committed: [number, number] = [0, 0];
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Message> {
     const start = [...this.committed];
-    for (let offset = 0; offset < 6; offset++) {
+    for (let offset = 0; offset < this.length; offset++) {
       await sleep(1); // the network
       for (const partition of start.keys()) if (offset >= start[partition]!) yield { partition, offset };
     }
@@ -30,8 +33,7 @@ class Topic {
 
 const show = ({ partition, offset }: Message): string => `${partition}:${offset}`;
 
-async function consume(topic: Topic, work: Work<Message, Promise<void>>): Promise<void> {
-  const stop$ = new Subject<void>();
+async function consume(topic: Topic, work: Work<Message, Promise<void>>, stop$: Observable<void>): Promise<void> {
   const shutdown = gracefulShutdown({ on: stop$, deadline: 200 });
   const handled = new Set<string>();
 
@@ -40,7 +42,6 @@ async function consume(topic: Topic, work: Work<Message, Promise<void>>): Promis
     const { partition } = message;
     // Messages end out of order. To commit each as it ends would lose those before it that still run.
     while (handled.delete(show({ partition, offset: topic.committed[partition]! }))) topic.committed[partition]!++;
-    if (show(message) === '0:3') stop$.next(); // stands in for a SIGTERM
   };
 
   await pullFrom(topic)
@@ -55,13 +56,19 @@ async function consume(topic: Topic, work: Work<Message, Promise<void>>): Promis
 
 async function main(): Promise<void> {
   const topic = new Topic();
+
   console.log('a consumer that is stopped, while 0:1 hangs');
-  await consume(topic, async (message, { signal }) => {
+  const stop$ = new Subject<void>();
+  const work: Work<Message, Promise<void>> = async (message, { signal }) => {
     await sleep(show(message) === '0:1' ? 60_000 : 5, undefined, { signal });
     if (show(message) === '1:1') throw new Error('not JSON');
-  });
-  console.log('the next one');
-  await consume(topic, () => sleep(5));
+    if (show(message) === '1:3') stop$.next(); // Stands in for a SIGTERM, when all but 0:1 have been handled.
+  };
+  await consume(topic, work, stop$);
+
+  topic.length = 6; // Two more for each partition.
+  console.log('the next one, which nobody stops');
+  await consume(topic, () => sleep(5), NEVER);
 }
 
 void main();

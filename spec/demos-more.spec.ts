@@ -188,44 +188,27 @@ describe('demo 07, a NestJS provider', () => {
 });
 
 describe('demo 08, a Kafka consumer', () => {
-  const ends = (lines: readonly string[]) =>
-    lines.flatMap((line) => {
-      const [, partition, offset, status, ...committed] =
-        /^ {2}(\d):(\d) (completed|failed|aborted|dropped) +committed: (\d), (\d)$/.exec(line) ?? [];
-      if (status === undefined) return [];
-      return { partition: Number(partition), offset: Number(offset), status, committed: committed.map(Number) };
-    });
-
   it('commits only what has been handled up to there, and the next consumer is given the rest', async () => {
-    const lines = await linesOf('08-kafka-consumer');
-    const handover = lines.indexOf('the next one');
-    const [first, second] = [ends(lines.slice(0, handover)), ends(lines.slice(handover))];
-
-    expect(lines).to.include('  1:1 to the dead letters');
-    expect(first.at(-1)).to.deep.include({ partition: 0, offset: 1, status: 'aborted' });
-    let committedBefore = [0, 0];
-    for (const consumer of [first, second]) {
-      const from = committedBefore;
-      const handled = new Set<string>();
-      for (const { partition, offset, status, committed } of consumer) {
-        if (status === 'completed' || status === 'failed') handled.add(`${partition}:${offset}`);
-        const expected = from.map((next, p) => {
-          while (handled.has(`${p}:${next}`)) next++;
-          return next;
-        });
-        expect(committed).to.deep.equal(expected);
-        committedBefore = committed;
-      }
-    }
-    expect(second.at(-1)!.committed).to.deep.equal([6, 6]);
-
-    const given = second.map(({ partition, offset }) => `${partition}:${offset}`);
-    const rest = first
-      .at(-1)!
-      .committed.flatMap((from, partition) =>
-        [0, 1, 2, 3, 4, 5].filter((offset) => offset >= from).map((offset) => `${partition}:${offset}`),
-      );
-    expect(given).to.have.members(rest);
+    expect(await linesOf('08-kafka-consumer')).to.deep.equal([
+      'a consumer that is stopped, while 0:1 hangs',
+      '  0:0 completed  committed: 1, 0',
+      '  1:0 completed  committed: 1, 1',
+      '  1:1 to the dead letters',
+      '  1:1 failed     committed: 1, 2',
+      '  0:2 completed  committed: 1, 2',
+      '  1:2 completed  committed: 1, 3',
+      '  0:3 completed  committed: 1, 3',
+      '  1:3 completed  committed: 1, 4',
+      '  0:1 aborted    committed: 1, 4',
+      'the next one, which nobody stops',
+      '  0:1 completed  committed: 2, 4',
+      '  0:2 completed  committed: 3, 4',
+      '  0:3 completed  committed: 4, 4',
+      '  0:4 completed  committed: 5, 4',
+      '  1:4 completed  committed: 5, 5',
+      '  0:5 completed  committed: 6, 5',
+      '  1:5 completed  committed: 6, 6',
+    ]);
   });
 });
 
