@@ -170,23 +170,6 @@ describe('demo 05, a slow consumer', () => {
   });
 });
 
-describe('demo 07, a NestJS provider', () => {
-  it('answers at once, refuses what finds no place, and sends all that it accepted', async () => {
-    const lines = await linesOf('07-nestjs');
-    expect(lines.slice(0, 7)).to.deep.equal([
-      'POST /mails Ada: 202',
-      'POST /mails Bob: 202',
-      'POST /mails Cleo: 202',
-      'POST /mails Dan: 202',
-      'POST /mails Eve: 202',
-      'POST /mails Flo: 503',
-      'SIGTERM: 2 running, 3 queued',
-    ]);
-    expect(lines.slice(7, -1)).to.have.members(['sent Ada', 'sent Bob', 'sent Cleo', 'sent Dan', 'sent Eve']);
-    expect(lines.at(-1)).to.equal('drain: 5 sent, 0 lost');
-  });
-});
-
 describe('demo 08, a Kafka consumer', () => {
   it('commits only what has been handled up to there, and the next consumer is given the rest', async () => {
     expect(await linesOf('08-kafka-consumer')).to.deep.equal([
