@@ -3,9 +3,14 @@ import autocannon from 'autocannon';
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { map, NEVER, Subject } from 'rxjs';
 import type { JobContext } from '../src/index.js';
+import { eventRoute, eventsOf } from '../demos/06-http-server/events.js';
 import { Ledger } from '../demos/06-http-server/ledger.js';
+import { parseOptions } from '../demos/06-http-server/options.js';
 import type { Job } from '../demos/06-http-server/job.js';
 import { killChildren, startDemo } from './support/child.js';
 import type { Child } from './support/child.js';
@@ -47,7 +52,7 @@ class Server {
     let text = '';
     for await (const chunk of response.setEncoding('utf8')) text += chunk as string;
     const { statusCode, headers } = response;
-    const isJson = headers['content-type'] === 'application/json';
+    const isJson = headers['content-type'] === 'application/json' && text !== '';
     return { status: statusCode!, headers, text, body: isJson ? (JSON.parse(text) as Answer['body']) : {} };
   }
 
@@ -218,9 +223,174 @@ describe('demo 06, an HTTP server', () => {
       const answer = await server.ask(...question);
       expect(answer.status, question.join(' ').slice(0, 40)).to.equal(status);
       expect(answer.body['error']).to.match(error);
-      expect(answer.headers.allow).to.equal(status === 405 ? 'GET' : undefined);
+      expect(answer.headers.allow).to.equal(status === 405 ? 'GET, HEAD' : undefined);
     }
     expect((await server.ask('GET', '/stats')).body['pool']).to.include({ offered: 0 });
+  });
+
+  it('answers HEAD as it does GET, without a body', async () => {
+    const server = await Server.start('--ms', FOREVER);
+    const { headers } = await server.post();
+    for (const path of ['/', '/stats', '/health', headers.location!, '/nothing']) {
+      const get = await server.ask('GET', path);
+      const head = await server.ask('HEAD', path);
+      expect([head.status, head.headers['content-type']]).to.deep.equal([get.status, get.headers['content-type']]);
+      expect(head.headers).to.include.keys('content-length');
+      expect(head.text).to.equal('');
+      expect(get.text).not.to.equal('');
+    }
+    const events = await server.ask('HEAD', '/events');
+    expect([events.status, events.headers['content-type'], events.text]).to.deep.equal([200, 'text/event-stream', '']);
+    const none = await server.ask('HEAD', '/jobs');
+    expect([none.status, none.headers.allow, none.text]).to.deep.equal([405, 'POST', '']);
+  });
+
+  describe('a request whose body is refused', () => {
+    const ENDLESS = 'endless';
+    /** Posts a body, or one without an end, and resolves with the answer when the server has closed the connection. */
+    const upload = async (server: Server, path: string, head: string, body: string): Promise<string> => {
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1').setEncoding('utf8');
+      let answer = '';
+      socket.on('data', (text: string) => (answer += text));
+      socket.on('error', () => undefined); // The server need not wait for all that was sent.
+      socket.write(`POST ${path} HTTP/1.1\r\nHost: demo\r\n${head}\r\n\r\n`);
+      const chunk = 'x'.repeat(10_000);
+      const more = (error?: Error | null): void => {
+        if (!error) socket.write(chunk, (failure) => setImmediate(more, failure));
+      };
+      if (body === ENDLESS) more();
+      else socket.write(body);
+      await once(socket, 'close');
+      return answer;
+    };
+
+    it('is the last one of its connection, also while its client still sends', async () => {
+      const server = await Server.start();
+      const endless = `Content-Length: ${1e12}`;
+      const cases = [
+        [413, '/jobs', endless, ENDLESS],
+        [413, '/jobs', endless, 'x'.repeat(20_000)], // and then says nothing more
+        [404, '/nothing', endless, ENDLESS],
+        [405, '/stats', endless, ENDLESS],
+        [400, '/jobs', 'Content-Length: 5', '{"ms"'],
+        [400, '/jobs', 'Content-Length: 9', '{"ms":-1}'],
+      ] as const;
+      const answers = await Promise.all(cases.map(([, path, head, body]) => upload(server, path, head, body)));
+      answers.forEach((answer, i) => {
+        expect(answer).to.match(new RegExp(`^HTTP/1.1 ${cases[i]![0]} `));
+        expect(answer).to.match(/^Connection: close\r$/m);
+        expect(answer).to.match(/\r\n\r\n\{"error":".+"\}\n$/);
+      });
+    });
+
+    it('is not that one when only the buffer is full', async () => {
+      const server = await Server.start('--workers', '1', '--buffer', '0', '--ms', FOREVER);
+      await server.post();
+      const refused = await server.post();
+      expect([refused.status, refused.headers.connection]).to.deep.equal([503, 'keep-alive']);
+    });
+  });
+
+  describe('the events', () => {
+    class Counted {
+      written = 0;
+      toJSON(): string {
+        this.written++;
+        return 'data';
+      }
+    }
+
+    it('are read and written once, however many clients there are', () => {
+      for (const clients of [1, 200]) {
+        const [state, outcome] = [new Counted(), new Counted()];
+        const [moment$, outcome$] = [new Subject<void>(), new Subject<Counted>()];
+        let read = 0;
+        const read$ = moment$.pipe(
+          map(() => {
+            read++;
+            return state;
+          }),
+        );
+        const event$ = eventsOf(read$, outcome$);
+        const last: Buffer[] = [];
+        const subscriptions = Array.from({ length: clients }, (_, i) => event$.subscribe((bytes) => (last[i] = bytes)));
+
+        moment$.next();
+        for (let i = 0; i < 3; i++) outcome$.next(outcome);
+        moment$.next();
+
+        expect([read, state.written, outcome.written]).to.deep.equal([2, 2, 3]);
+        const expected = `${'event: outcome\ndata: "data"\n\n'.repeat(3)}event: state\ndata: "data"\n\n`;
+        expect(last).to.have.lengthOf(clients);
+        for (const bytes of last) expect(bytes).to.equal(last[0]);
+        expect(String(last[0])).to.equal(expected);
+
+        for (const subscription of subscriptions) subscription.unsubscribe();
+        expect([moment$.observed, outcome$.observed]).to.deep.equal([false, false]);
+      }
+    });
+
+    it('begin with the last state for a client that comes later, without what came before it', () => {
+      const [state$, outcome$] = [new Subject<number>(), new Subject<string>()];
+      const event$ = eventsOf(state$, outcome$);
+      event$.subscribe();
+      outcome$.next('before');
+      state$.next(1);
+      const texts: string[] = [];
+      event$.subscribe((bytes) => texts.push(String(bytes)));
+      outcome$.next('after');
+      state$.next(2);
+      expect(texts).to.deep.equal([
+        'event: state\ndata: 1\n\n',
+        'event: outcome\ndata: "after"\n\nevent: state\ndata: 2\n\n',
+      ]);
+    });
+
+    it('tell the newest hundred of the outcomes between two states', () => {
+      const [state$, outcome$] = [new Subject<string>(), new Subject<number>()];
+      let text = '';
+      eventsOf(state$, outcome$).subscribe((bytes) => (text = String(bytes)));
+      for (let i = 0; i < 1_000; i++) outcome$.next(i);
+      state$.next('first');
+      for (let i = 0; i < 1_000; i++) outcome$.next(i);
+      state$.next('second');
+      const told = [...text.matchAll(/^event: outcome\ndata: (\d+)$/gm)].map(([, i]) => Number(i));
+      expect(told).to.deep.equal(Array.from({ length: 100 }, (_, i) => 900 + i));
+    });
+
+    it('are the same for two clients of one server', async () => {
+      const server = await Server.start('--ms', '1');
+      const [one, other] = [await server.events(), await server.events()];
+      const { body } = await server.post();
+      for (const events of [one, other]) {
+        const { data } = await firstEvent(events, ({ name }) => name === 'outcome');
+        expect(data['job']).to.include({ id: body['id'] });
+      }
+    });
+
+    it('have no place for a client too many, until another has left', async () => {
+      const server = await Server.start('--clients', '1');
+      await server.events();
+      const refused = await server.ask('GET', '/events');
+      expect([refused.status, refused.body]).to.deep.equal([
+        503,
+        { error: '1 clients are reading the events already' },
+      ]);
+      expect(refused.headers['retry-after']).to.equal('10');
+
+      const handle = eventRoute(NEVER, 1);
+      const open = (): { response: ServerResponse; served: Promise<void> } => {
+        const response = Object.assign(new PassThrough(), { writeHead: () => response }) as unknown as ServerResponse;
+        return { response, served: Promise.resolve(handle({ method: 'GET' } as IncomingMessage, response, '')) };
+      };
+      const first = open();
+      expect(await open().served.catch((error: Error) => error.message)).to.match(/^1 clients are reading/);
+      first.response.destroy();
+      await first.served;
+      const next = open();
+      next.response.destroy();
+      await next.served;
+    });
   });
 
   describe('what it tells about itself', () => {
@@ -323,16 +493,36 @@ describe('demo 06, an HTTP server', () => {
       expect(server.accounts).to.include({ accepted: 0, refused: 0 });
     });
 
-    it('is at the beginning, with an option that it does not know, or that is no number', async () => {
+    it('is at the beginning, in one sentence, with an argument that it cannot use', async () => {
+      const { url } = await Server.start();
+      const cases = [
+        [['--prot', '80'], /^Unknown option '--prot'; --help lists the options$/],
+        [['--port', new URL(url).port], /^cannot listen: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/],
+      ] as const;
+      const children = cases.map(([args]) => startDemo('06-http-server/server', ...args));
+      const exits = await Promise.all(children.map(({ exit }) => exit));
+      children.forEach(({ lines }, i) => {
+        expect(exits[i], lines.join('\n')).to.deep.equal({ code: 1, signal: null });
+        expect(lines).to.have.lengthOf(1);
+        expect(lines[0]).to.match(cases[i]![1]);
+      });
       for (const [args, message] of [
-        [['--prot', '80'], /Unknown option '--prot'/],
-        [['--ms', 'soon'], /--ms must be a whole number, but is 'soon'/],
+        [['8080'], /^Unexpected argument '8080'; --help lists the options$/],
+        [['--port'], /^Option '--port <value>' argument missing; --help lists the options$/],
+        [['--ms', '-1'], /^Option '--ms' argument is ambiguous; --help lists the options$/],
+        [['--ms', 'soon'], /^--ms must be a whole number from 0 to 600000, but is 'soon'; --help lists the options$/],
+        [['--workers', '0'], /^--workers must be a whole number from 1 to 10000, but is '0'; /],
+        [['--port', '65536'], /^--port must be a whole number from 0 to 65535, but is '65536'; /],
       ] as const) {
-        const child = startDemo('06-http-server/server', ...args);
-        expect(await child.exit).to.deep.equal({ code: 2, signal: null });
-        expect(child.lines[0]).to.match(message);
-        expect(child.lines[1]).to.match(/^usage: /);
+        expect(() => parseOptions([...args])).to.throw(Error, message);
       }
+    });
+
+    it('is at the beginning, too, when it is asked for help', async () => {
+      const child = startDemo('06-http-server/server', '--help');
+      expect(await child.exit).to.deep.equal(cleanExit);
+      expect(child.lines[0]).to.equal('usage: server.ts [option...]');
+      expect(child.lines).to.include('  --clients N    clients that may read the events at once (1000)');
     });
   });
 });

@@ -1,8 +1,13 @@
 // The little of a web framework that this server needs.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { finished } from 'node:stream/promises';
+
+/** Milliseconds in which a client whose body is refused should notice the answer, and stop sending. */
+const LINGER = 1000;
+const JSON_TYPE = 'application/json';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, id: string) => void | Promise<void>;
-/** By path, in which `:id` stands for one segment, and by method. */
+/** By path, in which `:id` stands for one segment, and by method; what answers GET answers HEAD too. */
 export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
 /** Thrown by a handler: this is the answer. */
@@ -30,9 +35,11 @@ export function route(routes: Routes): (request: IncomingMessage, response: Serv
     for (const { pattern, handlers } of table) {
       const match = pattern.exec(path);
       if (match === null) continue;
-      const handler = handlers.get(request.method!);
+      // To a HEAD, Node sends the headers alone.
+      const handler = handlers.get(request.method === 'HEAD' ? 'GET' : request.method!);
       if (handler !== undefined) return handler(request, response, match[1] ?? '');
-      throw new HttpError(405, `${path} has no ${request.method}`, { Allow: [...handlers.keys()].join(', ') });
+      const allowed = [...handlers.keys()].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : method));
+      throw new HttpError(405, `${path} has no ${request.method}`, { Allow: allowed.join(', ') });
     }
     throw new HttpError(404, `there is no ${path}`);
   };
@@ -44,11 +51,28 @@ export function route(routes: Routes): (request: IncomingMessage, response: Serv
       if (request.readableAborted) return; // The client has left in the middle of its request.
       if (!(error instanceof HttpError)) console.error(error);
       if (response.headersSent) response.destroy();
-      else if (error instanceof HttpError) reply(response, error.status, { error: error.message }, error.headers);
-      else reply(response, 500, { error: 'internal error' });
-      request.resume(); // What is left of a body nobody wants, so that the client comes to read the answer.
+      else await refuse(request, response, error instanceof HttpError ? error : new HttpError(500, 'internal error'));
     }
   };
+}
+
+/**
+ * Answers with an error. A request whose body is bad, or has not been read to its end, is the last one of its connection:
+ * the rest of the body might never end.
+ */
+async function refuse(request: IncomingMessage, response: ServerResponse, error: HttpError): Promise<void> {
+  const isBad = error.status === 400 || error.status === 413;
+  const headers = isBad || !request.complete ? { ...error.headers, Connection: 'close' } : error.headers;
+  const text = toLine({ error: error.message });
+  writeHead(response, error.status, JSON_TYPE, text, headers);
+  if (!request.complete) {
+    // A connection that is closed while its client sends is reset, and the answer may be lost. So the client is given the
+    // answer and some time to stop; what it sends until then is thrown away.
+    response.write(text);
+    request.resume();
+    await finished(request, { signal: AbortSignal.timeout(LINGER) }).catch(() => undefined);
+    response.end(); // After `Connection: close` Node closes the socket too.
+  } else response.end(text);
 }
 
 export function reply(
@@ -57,7 +81,7 @@ export function reply(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  replyText(response, status, 'application/json', `${toJson(body)}\n`, headers);
+  replyText(response, status, JSON_TYPE, toLine(body), headers);
 }
 
 export function replyText(
@@ -67,8 +91,22 @@ export function replyText(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+  writeHead(response, status, type, text, headers);
   response.end(text);
+}
+
+function writeHead(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): void {
+  response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+}
+
+function toLine(body: unknown): string {
+  return `${toJson(body)}\n`;
 }
 
 /** As JSON, in which an Error is its message: by itself it would be `{}`. */

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobContext } from '../../src/index.js';
 import { HttpError } from './http.js';
 
-const LONGEST = 600_000;
+/** Milliseconds. */
+export const LONGEST = 600_000;
 
 export interface Job {
   readonly id: string;

@@ -1,10 +1,11 @@
 // A web server that runs jobs in the background. It never takes on more than it can hold, and a deploy loses none of them.
 //
 //   node -r ts-node/register/transpile-only demos/06-http-server/server.ts [--port 3000] [--workers 4] [--buffer 20] [--ms 1000]
+//   (--help lists the other options)
 //
 //   POST /jobs       202 and an id, or 503 when the buffer is full or the server is about to end
 //   GET  /jobs/:id   waiting, running, or ended with its outcome
-//   GET  /events     all of it as it happens; GET / draws it
+//   GET  /events     all of it as it happens, ten times a second; GET / draws it
 //   GET  /stats, /metrics, /health
 //
 // SIGTERM (or Ctrl-C): /health turns to 503 so that no more requests are sent here, jobs are refused, those that were
@@ -17,21 +18,23 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
-  asapScheduler,
+  AsyncSubject,
   BehaviorSubject,
   combineLatest,
   concat,
   defer,
   filter,
+  from,
+  interval,
   map,
-  merge,
-  observeOn,
   of,
+  startWith,
   takeUntil,
   zip,
 } from 'rxjs';
 import { BackgroundJobs, fromSignals, PoolMonitor } from '../../src/index.js';
-import { event, heartbeat$, sendEvents } from './events.js';
+import type { MonitorStats } from '../../src/index.js';
+import { eventRoute, eventsOf } from './events.js';
 import { HttpError, readJson, reply, replyText, route } from './http.js';
 import { readJob, work } from './job.js';
 import { Ledger } from './ledger.js';
@@ -41,12 +44,14 @@ import type { Options } from './options.js';
 
 const LARGEST_BODY = 16 * 1024;
 const OUTCOMES_KEPT = 1000;
-/** Milliseconds between two events that say how things stand. */
+/** Milliseconds between two events that say how things stand, while they change. */
 const PACE = 100;
+/** And while they do not: proxies cut a connection on which nothing moves, some of them after 30 s. */
+const HEARTBEAT = 15_000;
 /** Milliseconds for a client to take its last response. */
 const LAST_RESPONSE = 1000;
 
-async function serve({ port, host, workers, buffer, ms, deadline }: Options): Promise<void> {
+async function serve({ port, host, workers, buffer, ms, deadline, clients }: Options): Promise<void> {
   const eventLoop = monitorEventLoopDelay({ resolution: 10 });
   eventLoop.enable();
 
@@ -56,22 +61,23 @@ async function serve({ port, host, workers, buffer, ms, deadline }: Options): Pr
   const metrics = metricsOf(jobs, monitor, buffer);
   const ready$ = new BehaviorSubject(true);
 
-  const accounts = (): object => ({ buffer, pool: jobs.stats, monitor: monitor.stats });
-  const state = (): string =>
-    event('state', { ready: ready$.value, ...accounts(), now: Date.now(), running: ledger.running });
-  const event$ = concat(
-    merge(
-      // A little later, because the monitor speaks while a job ends: its worker has not taken the next one yet.
-      combineLatest([ready$, monitor.stats$]).pipe(observeOn(asapScheduler), map(state)),
-      jobs.outcomes$.pipe(
-        // Refusals are only counted. An event for each would be a flood, at the very time when there is too much to do.
-        filter(({ job }) => ledger.find(job.id) !== undefined),
-        map((outcome) => event('outcome', outcome)),
-      ),
-      heartbeat$,
-    ).pipe(takeUntil(jobs.ended)),
-    defer(() => of(state())),
-  );
+  const ended$ = new AsyncSubject<unknown>();
+  from(jobs.ended).subscribe(ended$);
+
+  const accounts = (stats: MonitorStats): object => ({ buffer, pool: jobs.stats, monitor: stats });
+  const state = (stats: MonitorStats): object => ({
+    ready: ready$.value,
+    ...accounts(stats),
+    now: Date.now(),
+    running: ledger.running,
+  });
+  const state$ = concat(
+    combineLatest([monitor.stats$, ready$, interval(HEARTBEAT).pipe(startWith(0))]).pipe(takeUntil(ended$)),
+    defer(() => of([monitor.stats] as const)),
+  ).pipe(map(([stats]) => state(stats)));
+  // Refusals are only counted. An event for each would be a flood, at the very time when there is too much to do.
+  const outcome$ = jobs.outcomes$.pipe(filter(({ job }) => ledger.find(job.id) !== undefined));
+  const event$ = eventsOf(state$, outcome$);
 
   const refusal = (): HttpError => {
     if (!ready$.value) return new HttpError(503, 'shutting down', retryAfter(deadline));
@@ -98,10 +104,10 @@ async function serve({ port, host, workers, buffer, ms, deadline }: Options): Pr
       },
     },
     '/events': {
-      GET: (_, response) => sendEvents(event$, response),
+      GET: eventRoute(event$, clients),
     },
     '/stats': {
-      GET: (_, response) => reply(response, 200, accounts()),
+      GET: (_, response) => reply(response, 200, accounts(monitor.stats)),
     },
     '/metrics': {
       GET: async (_, response) => replyText(response, 200, metrics.contentType, await metrics.metrics()),
@@ -125,7 +131,13 @@ async function serve({ port, host, workers, buffer, ms, deadline }: Options): Pr
   });
 
   server.listen(port, host);
-  await once(server, 'listening');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    console.error(`cannot listen: ${(error as Error).message}`);
+    process.exitCode = 1;
+    return;
+  }
   console.log(`http://${host}:${(server.address() as AddressInfo).port} is process ${process.pid}`);
 
   await jobs.ended;
