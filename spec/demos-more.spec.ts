@@ -101,13 +101,22 @@ describe('demo 04, hash files', () => {
     }
   });
 
-  it('reports a folder that does not exist as one failure', async () => {
+  it('says in one sentence that a folder does not exist, and exits with 1', async () => {
     const missing = join(folder, 'missing');
-    expect(report(await linesOf('04-hash-files', missing))).to.deep.include({
-      files: '0',
-      failed: '1',
-      '': `Error: ENOENT: no such file or directory, open '${missing}'`,
-    });
+    const demo = startDemo('04-hash-files', missing);
+    expect(await demo.exit).to.deep.equal({ code: 1, signal: null });
+    expect(demo.lines).to.deep.equal([
+      `cannot read the folder: ENOENT: no such file or directory, access '${missing}'`,
+    ]);
+  });
+
+  it('stops at a SIGINT while it has found no file yet', async () => {
+    for (let i = 0; i < 10_000; i++) mkdirSync(join(folder, String(i)));
+    const demo = startDemo('04-hash-files', folder);
+    await demo.waitForLine(/ 0 files, /);
+    demo.signal('SIGINT');
+    expect(await demo.exit).to.deep.equal(cleanExit);
+    expect(report(demo.lines)).to.deep.include({ files: '0 until it was stopped', failed: '0', aborted: '0' });
   });
 
   it('finishes the open files after SIGINT, and reports', async () => {
