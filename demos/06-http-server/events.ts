@@ -8,7 +8,7 @@ import { HttpError, toJson } from './http.js';
 import type { Handler } from './http.js';
 
 /** How many outcomes are told at once, the newest ones; the counts in the state include the others. */
-const MOST_OUTCOMES = 100;
+const MOST_OUTCOMES = 32;
 /** How many pieces a client may be behind before it loses the oldest. */
 const BEHIND = 32;
 /** Seconds until a refused client should ask again. */
