@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The packed tarball as its users meet it: from CommonJS, ES modules and TypeScript (nodenext, bundler; with and without
-# @types/node), and in a bundle for browsers, which runs without Node's globals.
+# The packed tarball as its users meet it: from CommonJS, ES modules and TypeScript 5.4, 6 and 7 (nodenext, bundler; with and
+# without @types/node), and in a bundle for browsers, which runs without Node's globals.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -8,7 +8,8 @@ trap 'rm -rf "$work"' EXIT
 tarball=$(cd "$root" && npm pack --silent --pack-destination "$work")
 cd "$work"
 echo '{ "private": true }' > package.json
-npm install --silent --no-audit --no-fund "./$tarball" "rxjs@7.8.2" "typescript@6.0.3" "@types/node@20" "esbuild@0.28"
+npm install --silent --no-audit --no-fund "./$tarball" "rxjs@7.8.2" "@types/node@20" "esbuild@0.28" \
+  "typescript-5.4@npm:typescript@5.4.5" "typescript-6@npm:typescript@6.0.3" "typescript-7@npm:typescript@7.0.2"
 
 cat > use.cjs <<'JS'
 const { from, lastValueFrom, toArray } = require('rxjs');
@@ -39,16 +40,61 @@ const through: AsyncIterable<number> = pullThrough([1], async (x) => x, { worker
 gracefulShutdown({ on: fromSignals('SIGTERM'), deadline: 1000 });
 // @ts-expect-error a job's name is a string
 jobs.offer(1);
-export { doubled, length, settled, through };
+
+// Explicit type arguments are those of the job and of its result.
+class Lengths extends BackgroundJobs<string, number> {
+  constructor() {
+    super(async (name, { signal }) => (signal.aborted ? 0 : name.length), { workers: 1, buffer: 1 });
+  }
+}
+const explicit: Observable<number> = from(['a']).pipe(workerPool<string, number>(async (x) => x.length, { workers: 1, buffer: 1 }));
+const wrap = <J, R>(work: (job: J) => Promise<R>): BackgroundJobs<J, R> => new BackgroundJobs<J, R>(work, { workers: 1, buffer: 1 });
+const wrapped: Promise<string> = wrap(async (n: number) => String(n)).submit(1);
+export { doubled, explicit, length, Lengths, settled, through, wrapped };
+TS
+cat > body.ts <<'TS'
+import type { Observable } from 'rxjs';
+import { pullFrom, pullThrough, workerPool } from 'rxjs-background-jobs';
+
+declare const response: Response;
+const config = { workers: 1, buffer: 0, shutdown: new AbortController().signal };
+const sizes: Observable<number> = pullFrom(response.body!).pipe(workerPool(async (chunk) => chunk.byteLength, config));
+const through: AsyncIterable<number> = pullThrough(response.body!, async (chunk) => chunk.byteLength, config);
+export { sizes, through };
+TS
+# Work that returns what it may not: each of these lines is refused, and the compiler says by what.
+cat > wrong.ts <<'TS'
+import { BackgroundJobs, pullThrough, workerPool, workerPoolSettled } from 'rxjs-background-jobs';
+const config = { workers: 1, buffer: 0 };
+export const made = [
+  workerPool((name: string) => name, config),
+  workerPool<string, string>((name) => name, config),
+  workerPoolSettled((name: string) => (name === '' ? Promise.resolve(name) : name), config),
+  workerPoolSettled((name: string) => void name, config),
+  pullThrough(['a'], (name) => name.length, config),
+  new BackgroundJobs((name: string) => name, config),
+  new BackgroundJobs<string, string>((name) => name, config),
+];
 TS
 node use.cjs
 node use.mjs
-tsc=(npx tsc --noEmit --strict --exactOptionalPropertyTypes --target es2022 --lib es2023,dom)
-for types in '--types node' ''; do # none is TypeScript 6's default
-  # shellcheck disable=SC2086
-  "${tsc[@]}" $types --module nodenext use.ts
-  # shellcheck disable=SC2086
-  "${tsc[@]}" $types --module esnext --moduleResolution bundler use.ts
+# The oldest TypeScript that is allowed, the one that the package is built with, and the newest.
+for version in 5.4 6 7; do
+  tsc=(node "node_modules/typescript-$version/bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --target es2022)
+  for types in '--types node' ''; do # none is the default since TypeScript 6
+    # shellcheck disable=SC2086
+    "${tsc[@]}" $types --lib es2023,dom --module nodenext use.ts
+    # shellcheck disable=SC2086
+    "${tsc[@]}" $types --lib es2023,dom --module esnext --moduleResolution bundler use.ts
+  done
+  # In these libs a ReadableStream is no AsyncIterable before TypeScript 6.
+  "${tsc[@]}" --lib es2022,dom --module esnext --moduleResolution bundler body.ts
+  "${tsc[@]}" --lib es2022,dom --module nodenext --pretty false wrong.ts > said && { echo "TypeScript $version accepts wrong.ts"; exit 1; }
+  grep "type 'never'" said && { echo "TypeScript $version says 'never'"; exit 1; }
+  for line in 4 5 6 7 8 9 10; do
+    grep -q "^wrong.ts($line," said || { echo "TypeScript $version accepts wrong.ts, line $line"; exit 1; }
+  done
+  [[ $(grep -cE "type '(PromiseOrObservableOf|PromiseLike)<[a-z]+>'\.$" said) -ge 7 ]] || { cat said; exit 1; }
 done
 
 cat > browser.mjs <<'JS'
@@ -79,6 +125,6 @@ for entry in workerPool BackgroundJobs '*'; do
   echo "$line" > size.mjs
   bytes=$(npx esbuild size.mjs --bundle --minify --format=esm --external:rxjs --log-level=warning | gzip -9 | wc -c)
   echo "size of $entry without rxjs: $bytes bytes (gzip)"
-  [[ $entry != workerPool || $bytes -le 5120 ]] || { echo "workerPool alone must stay within 5120 bytes"; exit 1; }
+  [[ $entry != workerPool || $bytes -le 9216 ]] || { echo "workerPool alone must stay within 9216 bytes"; exit 1; }
 done
 echo "the package works from CommonJS, ES modules, TypeScript and a browser's bundle"

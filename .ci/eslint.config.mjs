@@ -14,7 +14,7 @@ export default tseslint.config(
       'rxjs-x/no-ignored-takewhile-value': 'off',
       // Identity is compared where a method is named without its object.
       '@typescript-eslint/unbound-method': 'off',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // What a user's code has thrown is passed on as it is.
       '@typescript-eslint/only-throw-error': 'off',
       'rxjs-x/throw-error': 'off',

@@ -148,7 +148,7 @@ describe('PoolMonitor', () => {
           const source = new Subject<number>();
           const shutdown = new Subject<ShutdownLevel>();
           const form = random(2) === 0 ? workerPool : workerPoolSettled;
-          const pool = form<number, Observable<unknown>>(
+          const pool = form<number, unknown>(
             (n, context) => (look(), random(3) === 0 ? of(n) : held.streams(n, context)),
             { ...bounds, overflow: overflow, shutdown, hooks: [monitor, accounts, looking] },
           );

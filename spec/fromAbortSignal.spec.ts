@@ -106,13 +106,13 @@ describe('fromAbortSignal', () => {
     ['5', 5],
   ] as const) {
     it(`takes a signal only: ${shown}`, () => {
-      const message = `fromAbortSignal's signal must be an object, but is ${shown === 'undefined' ? 'null' : shown}`;
+      const message = `fromAbortSignal's signal must be an AbortSignal, but is ${shown}`;
       expect(() => fromAbortSignal(value as unknown as AbortSignal)).to.throw(TypeError, message);
     });
   }
 
   it('takes a signal only: a controller', () => {
-    const message = "fromAbortSignal's signal.addEventListener must be a function, but is undefined";
+    const message = "fromAbortSignal's signal must be an AbortSignal, but is an AbortController";
     expect(() => fromAbortSignal(new AbortController() as unknown as AbortSignal)).to.throw(TypeError, message);
   });
 });

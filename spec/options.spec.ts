@@ -129,9 +129,10 @@ const table: Record<string, Row> = {
       ['SIGTERM', "'SIGTERM'"],
       [{}, 'an object'],
       [() => of(1), 'a function'],
-      [new AbortController().signal, 'an object'],
+      [new AbortController(), 'an AbortController'],
+      [new BackgroundJobs(() => NEVER, { workers: 1, buffer: 0 }), 'a BackgroundJobs'],
     ],
-    right: [NEVER, new Promise(() => undefined), [], new Set(), undefined],
+    right: [NEVER, new Promise(() => undefined), [], new Set(), new AbortController().signal, undefined],
   },
   scheduler: {
     type: [
@@ -144,6 +145,16 @@ const table: Record<string, Row> = {
     ],
     right: [asyncScheduler, undefined],
   },
+  name: {
+    type: [
+      [null, 'null'],
+      [5, '5'],
+      ['', "''"],
+      [Symbol('mails'), 'Symbol(mails)'],
+      [['mails'], 'an array'],
+    ],
+    right: ['mails', ' ', undefined],
+  },
   hooks: {
     type: [
       [null, 'null'],
@@ -153,7 +164,11 @@ const table: Record<string, Row> = {
       [{ released: null }, 'null', 'hooks.released'],
       [[undefined], 'undefined', 'hooks[0]'],
       [[{}, { accepted: 'log' }], "'log'", 'hooks[1].accepted'],
-      [[[{ accepted: 'log' }], null], 'null', 'hooks[1]'],
+      [[{}, null], 'null', 'hooks[1]'],
+      [[[new PoolMonitor()]], 'an array', 'hooks[0]'],
+      [() => undefined, 'a function'],
+      [new Set([new PoolMonitor()]), 'a Set'],
+      [NEVER, 'an Observable'],
     ],
     right: [{}, [], [{}], { settled: undefined }, new PoolMonitor(), [new PoolMonitor(), {}], undefined],
   },
@@ -251,6 +266,7 @@ describe('options', () => {
       hooks: called,
       yieldAfter: 'soon',
       scheduler: null,
+      name: 5,
       queue: {},
       ttl: 1,
       ordered: true,
@@ -287,7 +303,15 @@ describe('options', () => {
   });
 
   describe('are read once', () => {
-    const every: readonly (keyof Config)[] = ['workers', 'buffer', 'shutdown', 'hooks', 'yieldAfter', 'scheduler'];
+    const every: readonly (keyof Config)[] = [
+      'workers',
+      'buffer',
+      'shutdown',
+      'hooks',
+      'yieldAfter',
+      'scheduler',
+      'name',
+    ];
     const events: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];
 
     /** `given`, with a count of how often each of its members is read. */
@@ -302,7 +326,7 @@ describe('options', () => {
 
     for (const form of names) {
       const options = withOverflow.includes(form) ? [...every, 'overflow' as const] : every;
-      const full = { ...base, name: 'jobs', shutdown: NEVER, yieldAfter: 5, hooks: {}, overflow: 'drop-oldest' };
+      const full = { ...base, shutdown: NEVER, yieldAfter: 5, hooks: {}, overflow: 'drop-oldest', name: 'mails' };
       const given = Object.fromEntries(options.map((option) => [option, full[option]]));
 
       it(`when it is made, however often it runs: ${form}`, () => {
@@ -327,7 +351,14 @@ describe('options', () => {
         const log: Log = [];
         const config = { ...given };
         const run = make(form, config, log);
-        Object.assign(config, { workers: 3, buffer: 0, overflow: 'clear', shutdown: of('abandon'), scheduler: null });
+        Object.assign(config, {
+          workers: 3,
+          buffer: 0,
+          overflow: 'clear',
+          shutdown: of('abandon'),
+          scheduler: null,
+          name: '',
+        });
         run(log);
         expect(log).to.eql(expected);
       });

@@ -8,6 +8,8 @@ import {
   boundedBuffer,
   fromSignals,
   gracefulShutdown,
+  JobDroppedError,
+  JobFailedError,
   PoolMonitor,
   pullFrom,
   pullThrough,
@@ -27,9 +29,12 @@ import type {
   JobSource,
   PoolConfig,
   PoolOperator,
+  PromiseOrObservableOf,
+  ReadableStreamOf,
   ShutdownLevel,
   ShutdownReport,
   SignalName,
+  Work,
 } from '../src/index.js';
 
 interface Mail {
@@ -270,7 +275,7 @@ describe('types', () => {
       // @ts-expect-error -- not a number
       thrown(() => workerPool(send, { workers: '1', buffer: 1 }));
       // @ts-expect-error -- not a notifier
-      thrown(() => workerPool(send, { ...config, shutdown: new AbortController().signal }));
+      thrown(() => workerPool(send, { ...config, shutdown: new AbortController() }));
       // @ts-expect-error -- no deadline
       thrown(() => gracefulShutdown({ on: NEVER }));
       // @ts-expect-error -- not a signal
@@ -336,6 +341,7 @@ describe('types', () => {
         Promise.resolve('abort'),
         [1],
         gracefulShutdown({ on: NEVER, deadline: 1 }),
+        new AbortController().signal,
       ])
         expectTypeOf(mails.pipe(workerPool(send, { ...config, shutdown }))).toEqualTypeOf<Observable<Receipt>>();
     });
@@ -359,6 +365,8 @@ describe('types', () => {
       expectTypeOf(pool(new ReadableStream<Mail>())).toEqualTypeOf<Observable<Receipt>>();
       // @ts-expect-error -- not mails
       pool([1]);
+      // @ts-expect-error -- not only mails
+      pool(new ReadableStream<Mail | number>());
     });
   });
 
@@ -383,10 +391,82 @@ describe('types', () => {
       void jobs.shutdown();
     });
 
-    it('may be written down by their arguments alone', () => {
-      const jobs = new BackgroundJobs<Mail, Promise<Receipt>>(send, config);
+    it('take a stream, and not what is none', () => {
+      const jobs = new BackgroundJobs(send, config);
+      jobs.listenTo(new ReadableStream<Mail>()).unsubscribe();
+      // @ts-expect-error -- not mails
+      expect(() => jobs.listenTo(new ReadableStream<number>()).unsubscribe()).not.to.throw();
+      void jobs.shutdown();
+    });
+  });
+
+  describe('that are given: those of the job and of its result', () => {
+    it('for each form', () => {
+      expectTypeOf(workerPool<Mail, Receipt>(send, config)).toEqualTypeOf<PoolOperator<Mail, Receipt>>();
+      expectTypeOf(workerPool<Mail, Receipt>(watch, config)).toEqualTypeOf<PoolOperator<Mail, Receipt>>();
+      expectTypeOf(workerPoolSettled<Mail, Receipt>(send, config)).toEqualTypeOf<
+        PoolOperator<Mail, JobOutcome<Mail, Receipt>>
+      >();
+      expectTypeOf(pullThrough<Mail, Receipt>([], send, config)).toEqualTypeOf<AsyncIterable<Receipt>>();
+      const jobs = new BackgroundJobs<Mail, Receipt>(send, config);
       expectTypeOf(jobs).toEqualTypeOf<BackgroundJobs<Mail, Receipt>>();
       void jobs.shutdown();
+    });
+
+    it('type the parameters of work, inside pipe and outside', () => {
+      workerPool<Mail, string>((mail, { signal }) => {
+        expectTypeOf(mail).toEqualTypeOf<Mail>();
+        expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+        return of(mail.to);
+      }, config);
+      expectTypeOf(mails.pipe(workerPool<Mail, string>(async (mail) => mail.to, config))).toEqualTypeOf<
+        Observable<string>
+      >();
+    });
+
+    it('have to fit the work, and what it returns', () => {
+      // @ts-expect-error -- a number is no receipt
+      workerPool<Mail, Receipt>(async () => 1, config);
+      // @ts-expect-error -- a string
+      workerPool<Mail, string>((mail) => mail.to, config);
+      // @ts-expect-error -- a stream may have had no value
+      new BackgroundJobs<Mail, Receipt>(watch, config);
+      expectTypeOf(new BackgroundJobs<Mail, Receipt | undefined>(watch, config)).toEqualTypeOf<
+        BackgroundJobs<Mail, Receipt | undefined>
+      >();
+    });
+
+    it('for a class that extends BackgroundJobs', async () => {
+      class Mails extends BackgroundJobs<Mail, string> {
+        constructor() {
+          super(async (mail, { signal }) => (signal.aborted ? '' : mail.to), config);
+        }
+        welcome(to: string): Promise<string> {
+          return this.submit({ to });
+        }
+      }
+      class Feeds extends BackgroundJobs<Mail, Receipt | undefined> {
+        constructor() {
+          super(watch, { ...config, hooks: { settled: ({ job }) => expectTypeOf(job).toEqualTypeOf<Mail>() } });
+        }
+      }
+      const [jobs, feeds] = [new Mails(), new Feeds()];
+      expectTypeOf(feeds.submit).returns.toEqualTypeOf<Promise<Receipt | undefined>>();
+      expect(await jobs.welcome('a')).to.equal('a');
+      await Promise.all([jobs.shutdown(), feeds.shutdown()]);
+    });
+
+    it('or are inferred, in a wrapper that is generic itself', () => {
+      const given = <J, R>(work: (job: J, context: JobContext) => Promise<R>, options: PoolConfig<J, R>) =>
+        workerPool<J, R>(work, options);
+      const inferred = <J, R>(work: (job: J) => Observable<R>) => workerPool(work, config);
+      const handle = <J, R>(work: (job: J) => Promise<R>, options: PoolConfig<J, R>): BackgroundJobs<J, R> =>
+        new BackgroundJobs(work, options);
+      const any = <J, O extends PromiseOrObservableOf<unknown>>(work: Work<J, O>) => workerPoolSettled(work, config);
+      expectTypeOf(given(send, config)).toEqualTypeOf<PoolOperator<Mail, Receipt>>();
+      expectTypeOf(inferred(watch)).toEqualTypeOf<PoolOperator<Mail, Receipt>>();
+      expectTypeOf(handle(send, config)).toEqualTypeOf<BackgroundJobs<Mail, Receipt>>();
+      expectTypeOf(any(watch)).toEqualTypeOf<PoolOperator<Mail, JobOutcome<Mail, Receipt | undefined>>>();
     });
   });
 
@@ -395,6 +475,10 @@ describe('types', () => {
       expectTypeOf(pullFrom([1, 2])).toEqualTypeOf<Observable<number>>();
       expectTypeOf(pullFrom(new Map<string, Mail>())).toEqualTypeOf<Observable<[string, Mail]>>();
       expectTypeOf(pullFrom(new ReadableStream<Mail>())).toEqualTypeOf<Observable<Mail>>();
+      expectTypeOf(pullFrom(new ReadableStream<Mail>() as ReadableStreamOf<Mail>)).toEqualTypeOf<Observable<Mail>>();
+      expectTypeOf(pullFrom(new Response('a').body!)).toEqualTypeOf<Observable<Uint8Array<ArrayBuffer>>>();
+      // @ts-expect-error -- an Observable cannot be asked to wait
+      expect(() => pullFrom(mails)).to.throw(TypeError);
       // @ts-expect-error -- not an iterable
       expect(() => pullFrom(1)).to.throw(TypeError);
     });
@@ -442,6 +526,18 @@ describe('types', () => {
       expectTypeOf(iterable).toEqualTypeOf<AsyncIterable<Mail>>();
       // @ts-expect-error -- not an option
       expect(() => toAsyncIterable(mails, { capacity: 1, demand: NEVER })).to.throw(TypeError);
+    });
+
+    it('errors: a literal name, which can be assigned', () => {
+      const error = new JobDroppedError('full', 'a', { cause: undefined });
+      expectTypeOf(error.name).toEqualTypeOf<'JobDroppedError'>();
+      expectTypeOf(error.job).toEqualTypeOf<string>();
+      expectTypeOf(error).toExtend<Error>();
+      error.name = 'Renamed';
+      expect(error.name).to.equal('Renamed');
+      expectTypeOf(new JobFailedError({ to: 'a' }, { cause: 'x' })).toEqualTypeOf<JobFailedError<{ to: string }>>();
+      // @ts-expect-error -- not without what it failed with
+      new JobFailedError('a');
     });
 
     it('fromSignals and gracefulShutdown: names and levels', () => {

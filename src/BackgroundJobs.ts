@@ -14,6 +14,7 @@ import type {
   PoolConfig,
   PoolSnapshot,
   PoolStats,
+  PromiseOrObservableOf,
   ShutdownLevel,
   ShutdownReport,
   Work,
@@ -129,10 +130,18 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
 
 export interface BackgroundJobsConstructor {
   /** @throws TypeError or RangeError that names the option and its value */
-  new <J, O extends ObservableInput<unknown>>(
+  new <J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
     work: Work<J, O>,
     config: PoolConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
   ): BackgroundJobs<J, LastValueOf<O>>;
+  /**
+   * With explicit type arguments, those of the job and of its result: `new BackgroundJobs<Mail, Receipt>(…)`, or
+   * `class Mails extends BackgroundJobs<Mail, Receipt>`. A stream may end without a value: its result is `Receipt | undefined`.
+   */
+  new <J, R>(
+    work: Work<J, PromiseLike<R> | (undefined extends R ? PromiseOrObservableOf<R> : never)>,
+    config: PoolConfig<NoInfer<J>, NoInfer<R>>,
+  ): BackgroundJobs<J, R>;
 }
 
 /** Under this name a handle keeps a function that gives its inside: it works through any Proxy, as a private field would not. */

@@ -1,6 +1,7 @@
 import type { DropReason } from './types.js';
 
-// A name is a getter, so that a bundler can leave out the errors that are not used, and minify the others' class names.
+// The names are accessors of the classes. A bundler can leave out the errors that are not used and shorten the names of the
+// classes, the stack begins with the right name, and whoever renames an error (loggers do) gives it a property of its own.
 
 /**
  * A job arrived at a full buffer whose policy is `'error'`. It carries the refused job back.
@@ -12,7 +13,10 @@ export class BufferOverflowError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(capacity: number, job: J) {
-    super(`buffer is full (capacity ${capacity}): choose an overflow policy, or pullFrom(iterable)`);
+    super(
+      `buffer is full (capacity ${capacity}): choose an overflow policy, or give the pool an iterable directly ` +
+        `(pullFrom(iterable).pipe(workerPool(…)), with no operator between)`,
+    );
     this.capacity = capacity;
     this.job = job;
   }
@@ -20,15 +24,21 @@ export class BufferOverflowError<J = unknown> extends Error {
   override get name(): 'BufferOverflowError' {
     return 'BufferOverflowError';
   }
+  override set name(name: string) {
+    rename(this, name);
+  }
 }
 
-/** A submitted or sent job was dropped: it did not run, and will not. It carries the job back. */
+/**
+ * A submitted or sent job was dropped: it did not run, or will not run again. It carries the job back. Where the job was
+ * dropped between two attempts, `cause` is the error of the last one.
+ */
 export class JobDroppedError<J = unknown> extends Error {
   readonly reason: DropReason;
   readonly job: J;
 
-  constructor(reason: DropReason, job: J) {
-    super(`job was dropped (${reason}): ${WHY[reason]}`);
+  constructor(reason: DropReason, job: J, options?: { cause?: unknown }) {
+    super(`job was dropped (${reason}): ${WHY[reason]}`, options);
     this.reason = reason;
     this.job = job;
   }
@@ -36,16 +46,19 @@ export class JobDroppedError<J = unknown> extends Error {
   override get name(): 'JobDroppedError' {
     return 'JobDroppedError';
   }
+  override set name(name: string) {
+    rename(this, name);
+  }
 }
 
 const WHY: Readonly<Record<DropReason, string>> = {
   full: 'the buffer was full when it arrived',
   closed: 'the pool was shut down before it was accepted',
   coalesced: 'it was merged into a waiting one',
-  withdrawn: 'its sender gave up waiting for room',
+  withdrawn: 'its sender gave up before there was room',
   evicted: 'a job that arrived at the full buffer took its place',
   expired: 'it waited for too long',
-  cleared: 'what waited was cleared',
+  cleared: 'clear() removed what was waiting',
   shutdown: 'the pool was shut down while it waited',
 };
 
@@ -61,15 +74,22 @@ export class JobAbortedError<J = unknown> extends Error {
   override get name(): 'JobAbortedError' {
     return 'JobAbortedError';
   }
+  override set name(name: string) {
+    rename(this, name);
+  }
 }
 
-/** Wraps a failure that nobody could hear of, when it is reported as unhandled. It carries the job, and the failure as its `cause`. */
+/**
+ * A job of a {@link BackgroundJobs} failed and nobody could hear of it: reported as an unhandled error. It carries the job;
+ * `cause` is what the work failed with.
+ */
 export class JobFailedError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(job: J, options: { cause: unknown }) {
     super(
-      'job failed, and nobody could hear of it: submit it, subscribe to outcomes$, or give the pool a settled hook',
+      'job failed, and nobody could hear of it: give the pool a settled hook, subscribe to outcomes$, ' +
+        'or submit the job and await its promise',
       options,
     );
     this.job = job;
@@ -78,4 +98,12 @@ export class JobFailedError<J = unknown> extends Error {
   override get name(): 'JobFailedError' {
     return 'JobFailedError';
   }
+  override set name(name: string) {
+    rename(this, name);
+  }
+}
+
+/** What an assignment does to any other error. */
+function rename(error: Error, value: string): void {
+  Object.defineProperty(error, 'name', { value, configurable: true, enumerable: true, writable: true });
 }

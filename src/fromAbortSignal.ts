@@ -1,5 +1,5 @@
-import { Observable } from 'rxjs';
-import { checkSignal } from './internal/support/checks.js';
+import type { Observable } from 'rxjs';
+import { abortOf, isAbortSignal, wrong } from './internal/support/checks.js';
 
 /**
  * Emits once and completes when `signal` is aborted: at once, if it is already. A notifier for takeUntil or a pool's
@@ -19,14 +19,6 @@ import { checkSignal } from './internal/support/checks.js';
  * ```
  */
 export function fromAbortSignal(signal: AbortSignal): Observable<void> {
-  checkSignal('fromAbortSignal', signal ?? null);
-  return new Observable((subscriber) => {
-    const listener = (): void => {
-      subscriber.next();
-      subscriber.complete();
-    };
-    if (signal.aborted) return listener();
-    signal.addEventListener('abort', listener);
-    return () => signal.removeEventListener('abort', listener);
-  });
+  if (!isAbortSignal(signal)) wrong(`fromAbortSignal's signal`, 'an AbortSignal', signal);
+  return abortOf(signal);
 }

@@ -1,5 +1,7 @@
 import type { Observable } from 'rxjs';
 import { pulledFrom } from './internal/core/intake.js';
+import { checkIterable } from './internal/support/checks.js';
+import type { PulledSource } from './types.js';
 
 /**
  * `from(iterable)`, but for a pool that is piped directly onto it: the pool pulls the items itself, when it can use them.
@@ -11,14 +13,16 @@ import { pulledFrom } from './internal/core/intake.js';
  * When the pool ends, however it ends, the iterator's `return()` is called, and not waited for. A shutdown takes no more items;
  * one that was asked for before and arrives while the pool drains is run. An iterator that throws is a source that errors.
  *
- * With an operator between the two, and for any other subscriber, it is `from(iterable)`.
+ * With an operator between the two, and for any other subscriber, it is `from(iterable)`: the items are pushed, and
+ * `overflow` applies. An endless generator that is pushed under `'drop-incoming'` blocks for ever: no job can end before it does.
+ * Apply the operator inside the work, or to the iterable before `pullFrom`.
  *
  *     items    a b c d
  *     taken    (ab)(cd)|               workers: 2, buffer: 0, jobs of 4 frames: an item is taken when it may start
  *
  * @param iterable an array, a generator, a Node stream, a ReadableStream …
  * @returns an Observable that the pool recognises
- * @throws TypeError when it is not iterable, or a string
+ * @throws TypeError when it is not iterable: a string is not, and an Observable cannot be asked to wait
  * @example
  * ```ts
  * pullFrom(createInterface({ input: createReadStream('users.csv') })).pipe(
@@ -26,6 +30,7 @@ import { pulledFrom } from './internal/core/intake.js';
  * );
  * ```
  */
-export function pullFrom<J>(iterable: Iterable<J> | AsyncIterable<J>): Observable<J> {
-  return pulledFrom(iterable);
+export function pullFrom<J>(iterable: PulledSource<J>): Observable<J> {
+  checkIterable('pullFrom', iterable);
+  return pulledFrom(iterable as Iterable<J> | AsyncIterable<J>);
 }

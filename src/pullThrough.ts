@@ -1,13 +1,14 @@
 import { Observable } from 'rxjs';
-import type { ObservableInput, ObservedValueOf } from 'rxjs';
+import type { ObservedValueOf } from 'rxjs';
 import { Pool } from './internal/core/pool.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { OPTIONS, readPoolOptions } from './internal/options.js';
 import { PlainStore } from './internal/core/store.js';
 import { ObservableIterator } from './internal/core/observableIterator.js';
 import { EventLoopBudget } from './internal/core/budget.js';
+import { checkIterable } from './internal/support/checks.js';
 import { pullFrom } from './pullFrom.js';
-import type { LastValueOf, PoolConfig, Work } from './types.js';
+import type { LastValueOf, PoolConfig, PromiseOrObservableOf, PulledSource, Work } from './types.js';
 import { pipeline } from './workerPool.js';
 
 const PULLED_OPTIONS = OPTIONS.filter((option) => option !== 'overflow');
@@ -28,30 +29,42 @@ export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
  * @param work runs one job
  * @param config `workers` and `buffer` are required
  * @returns an async iterable of the results, for `for await`, `Readable.from` or `stream.pipeline`
- * @throws TypeError or RangeError that names the option and its value
+ * @throws TypeError or RangeError that names the option and its value, or when the source is no iterable
  * @example
  * ```ts
  * const rows = pullThrough(ids, (id) => fetchRow(id), { workers: 8, buffer: 8 });
  * await pipeline(rows, toCsv, createWriteStream('rows.csv'));
  * ```
  */
-export function pullThrough<J, O extends ObservableInput<unknown>>(
-  source: Iterable<J> | AsyncIterable<J>,
+export function pullThrough<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
+  source: PulledSource<J>,
   work: Work<J, O>,
   config: PullThroughConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
-): AsyncIterable<ObservedValueOf<O>> {
-  const options = readPoolOptions<J, ObservedValueOf<O>>('pullThrough', work, config, PULLED_OPTIONS);
+): AsyncIterable<ObservedValueOf<O>>;
+/** With explicit type arguments, those of the job and of its result: `pullThrough<Mail, Receipt>(…)`. */
+export function pullThrough<J, R>(
+  source: PulledSource<J>,
+  work: Work<J, PromiseOrObservableOf<R>>,
+  config: PullThroughConfig<NoInfer<J>, NoInfer<R>>,
+): AsyncIterable<R>;
+export function pullThrough<J, R>(
+  source: PulledSource<J>,
+  work: Work<J, PromiseOrObservableOf<R>>,
+  config: PullThroughConfig<J, R>,
+): AsyncIterable<R> {
+  const options = readPoolOptions<J, R>('pullThrough', work, config, PULLED_OPTIONS);
+  checkIterable('pullThrough', source);
   const items = pullFrom(source);
   return {
     [Symbol.asyncIterator]() {
-      const untaken = new PlainStore<ObservedValueOf<O>>();
-      let pool: Pool<J, ObservedValueOf<O>> | undefined;
-      const results$ = new Observable<ObservedValueOf<O>>((results) => {
+      const untaken = new PlainStore<R>();
+      let pool: Pool<J, R> | undefined;
+      const results$ = new Observable<R>((results) => {
         pool = new Pool(options, results, { observer: options.hooks && watch(options) });
         pool.untaken = () => untaken.length;
         pipeline(pool, items, options).subscribe(results);
       });
-      return new ObservableIterator<ObservedValueOf<O>>({
+      return new ObservableIterator<R>({
         source: results$,
         untaken,
         put: (result) => untaken.push(result),

@@ -5,7 +5,7 @@ import { BufferOverflowError } from './errors.js';
 import { EventLoopBudget } from './internal/core/budget.js';
 import { ObservableIterator } from './internal/core/observableIterator.js';
 import { readBufferOptions, valueBuffer } from './internal/core/overflow.js';
-import { checkConfig } from './internal/support/checks.js';
+import { checkConfig, checkObservable } from './internal/support/checks.js';
 
 /**
  * Makes an Observable iterable with `for await`, with a bound to what waits for a slow consumer.
@@ -18,7 +18,7 @@ import { checkConfig } from './internal/support/checks.js';
  * @param source any Observable; it is not asked to wait, because it cannot be
  * @param config the bound and the policy
  * @returns an async iterable; each iteration has a subscription and a buffer of its own
- * @throws TypeError or RangeError that names the option and its value
+ * @throws TypeError or RangeError that names the option and its value, or when the source is no Observable
  * @example
  * ```ts
  * for await (const tick of toAsyncIterable(ticks$, { capacity: 10, overflow: 'drop-oldest' })) await save(tick);
@@ -27,6 +27,11 @@ import { checkConfig } from './internal/support/checks.js';
 export function toAsyncIterable<T>(source: Observable<T>, config: BufferConfig<NoInfer<T>>): AsyncIterable<T> {
   const options = readBufferOptions<T>(checkConfig('toAsyncIterable', config, ['capacity', 'overflow', 'onDrop']));
   const { capacity, overflow } = options;
+  checkObservable(
+    `toAsyncIterable's source`,
+    source,
+    ': loop over an iterable itself, or make an Observable of it with from(…)',
+  );
   return {
     [Symbol.asyncIterator]() {
       const buffer = valueBuffer(options);

@@ -13,19 +13,22 @@ export interface JobContext {
 }
 
 /**
- * Runs one job: returns a promise, an Observable, an iterable or an async iterable of its results.
+ * What work returns: a promise, an Observable, an iterable or an async iterable of its results.
  *
  * A string is an ObservableInput of its characters; as the result of a job it is always a mistake, so it is refused.
  */
-export type Work<J, O extends ObservableInput<unknown>> = (job: J, context: JobContext) => O extends string ? never : O;
+export type PromiseOrObservableOf<R> = ObservableInput<R> & object;
+
+/** Runs one job. */
+export type Work<J, O extends PromiseOrObservableOf<unknown>> = (job: J, context: JobContext) => O;
 
 /** What a completed job's outcome carries: a promise always has a value, a stream may have had none. */
 export type LastValueOf<O> =
   O extends PromiseLike<infer V> ? V : O extends ObservableInput<infer V> ? V | undefined : never;
 
-/** Why a job was never given a place. */
+/** Why a job was never given a place. `'withdrawn'`: its sender gave up waiting for room. */
 export type RefusalReason = 'full' | 'closed' | 'coalesced' | 'withdrawn';
-/** Why a waiting job lost its place. */
+/** Why a waiting job lost its place. `'evicted'`: to an arriving one; `'cleared'`: to a call of `clear()`. */
 export type EvictionReason = 'evicted' | 'expired' | 'cleared' | 'shutdown';
 /** Why a job never ran, or will not run again. */
 export type DropReason = RefusalReason | EvictionReason;
@@ -52,10 +55,12 @@ export interface JobFailed<J> extends OutcomeBase<J> {
   readonly status: 'failed';
   readonly error: unknown;
 }
-/** The job never ran. */
+/** The job never ran, or will not run again. */
 export interface JobDropped<J> extends OutcomeBase<J> {
   readonly status: 'dropped';
   readonly reason: DropReason;
+  /** What its last attempt failed with, where it had one: it was dropped between two attempts. */
+  readonly error?: unknown;
 }
 /** The job was running when the pool was told to abort. */
 export interface JobAborted<J> extends OutcomeBase<J> {
@@ -77,13 +82,13 @@ export type JobOutcome<J, R> = JobCompleted<J, R> | JobFailed<J> | JobDropped<J>
 export interface PoolStats {
   readonly offered: number;
   readonly accepted: number;
-  /** Never had a place: dropped as `'full'`, `'closed'` or `'coalesced'`. */
+  /** Never had a place: dropped as `'full'`, `'closed'`, `'coalesced'` or `'withdrawn'`. */
   readonly refused: number;
   /** Senders that wait for room, and items of an iterable whose place has gone to another. */
   readonly waiting: number;
   readonly completed: number;
   readonly failed: number;
-  /** Lost their place: dropped as `'evicted'`, `'expired'` or `'shutdown'`. */
+  /** Lost their place: dropped as `'evicted'`, `'expired'`, `'cleared'` or `'shutdown'`. */
   readonly evicted: number;
   readonly aborted: number;
   readonly queued: number;
@@ -94,6 +99,40 @@ export interface PoolStats {
   readonly lingering: number;
   /** Jobs that may run at once. */
   readonly workers: number;
+}
+
+/** What a pool has at one moment, for people to look at: a copy, never a view. */
+export interface PoolSnapshot<J> {
+  readonly name: string;
+  readonly stats: PoolStats;
+  readonly running: readonly {
+    readonly job: J;
+    readonly id: number;
+    /** 1…N, the worker that runs it. */
+    readonly worker: number;
+    /** 1 for the first attempt. */
+    readonly attempt: number;
+    /** Milliseconds in this attempt. */
+    readonly ranFor: number;
+    /** Its attempt has been judged, and its work has not let go. */
+    readonly lingering: boolean;
+  }[];
+  /** Between two attempts, at most 100. */
+  readonly delayed: readonly {
+    readonly job: J;
+    readonly id: number;
+    /** Attempts that were started. */
+    readonly attempts: number;
+    /** What the last attempt failed with. */
+    readonly error: unknown;
+  }[];
+  /** In the order in which they would start, at most 100. */
+  readonly queued: readonly {
+    readonly job: J;
+    readonly id: number;
+    /** Milliseconds since its arrival. */
+    readonly queuedFor: number;
+  }[];
 }
 
 /** What a shutdown has left. */
@@ -138,6 +177,9 @@ export interface JobHooks<J = unknown, R = unknown> {
  * - `'clear'`: all waiting jobs.
  *
  * With nothing to evict (`buffer: 0`) the arriving job is refused.
+ *
+ * A policy does not slow its source down. A source that pushes for ever in one call, as `from` does with an endless generator,
+ * never lets a job end: give the pool the iterable itself ({@link pullFrom}).
  */
 export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newest' | 'clear';
 
@@ -152,7 +194,7 @@ export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newe
 export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
 
 export interface PoolConfig<J, R> {
-  /** Names the pool in what it tells of itself. @default 'jobs' */
+  /** What people call the pool, where several are watched: a string that is not empty. @default 'jobs' */
   readonly name?: string | undefined;
   /** Jobs at once: a positive integer, or `Infinity`. */
   readonly workers: number;
@@ -161,11 +203,11 @@ export interface PoolConfig<J, R> {
   /** What happens to a job that arrives at a full buffer. @default 'error' */
   readonly overflow?: Overflow | undefined;
   /**
-   * As takeUntil's notifier: a value that names a level is that level, any other value is `'drain'`. Its completion is
-   * ignored, its error is a source error. The pool stays subscribed until it has ended, so that a later value can
-   * escalate; a step back is ignored. @default never
+   * As takeUntil's notifier: a value that names a level is that level, any other value is `'drain'`. An AbortSignal is a
+   * drain when it is aborted. The notifier's completion is ignored, its error is a source error. The pool stays subscribed
+   * until it has ended, so that a later value can escalate; a step back is ignored. @default never
    */
-  readonly shutdown?: ObservableInput<unknown> | undefined;
+  readonly shutdown?: ObservableInput<unknown> | AbortSignal | undefined;
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
   /**
@@ -179,7 +221,17 @@ export interface PoolConfig<J, R> {
 }
 
 /** What a pool takes its jobs from. */
-export type JobSource<J> = Observable<J> | Iterable<J> | AsyncIterable<J>;
+export type JobSource<J> = Observable<J> | PulledSource<J>;
+
+/** What a pool can ask for its next job. */
+export type PulledSource<J> = Iterable<J> | AsyncIterable<J> | ReadableStreamOf<J>;
+
+/** A ReadableStream, such as the body of a Response. Its own type is no AsyncIterable in every version of the DOM's types. */
+export interface ReadableStreamOf<J> {
+  getReader(): { read(): PromiseLike<{ done: boolean; value?: NoInfer<J> | undefined }> };
+  // The only place from which TypeScript can tell what the stream is of: getReader is overloaded.
+  pipeTo(destination: { getWriter(): { write(chunk?: J): unknown } }): unknown;
+}
 
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
 export interface PoolOperator<J, R> {

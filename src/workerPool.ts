@@ -1,11 +1,11 @@
 import { mergeMap, Observable, takeUntil } from 'rxjs';
-import type { ObservableInput, ObservedValueOf } from 'rxjs';
+import type { ObservedValueOf } from 'rxjs';
 import { arrivals } from './internal/core/arrivals.js';
 import { intake } from './internal/core/intake.js';
 import { Pool } from './internal/core/pool.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { readPoolOptions } from './internal/options.js';
-import type { JobSource, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
+import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObservableOf, Work } from './types.js';
 
 /**
  * Runs each value of the source as a job, on a fixed number of workers behind a bounded buffer, and emits what the jobs emit.
@@ -35,11 +35,20 @@ import type { JobSource, LastValueOf, PoolConfig, PoolOperator, Work } from './t
  * );
  * ```
  */
-export function workerPool<J, O extends ObservableInput<unknown>>(
+export function workerPool<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
   work: Work<J, O>,
   config: PoolConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
-): PoolOperator<J, ObservedValueOf<O>> {
-  const options = readPoolOptions<J, ObservedValueOf<O>>('workerPool', work, config);
+): PoolOperator<J, ObservedValueOf<O>>;
+/** With explicit type arguments, those of the job and of its result: `workerPool<Mail, Receipt>(…)`. */
+export function workerPool<J, R>(
+  work: Work<J, PromiseOrObservableOf<R>>,
+  config: PoolConfig<NoInfer<J>, NoInfer<R>>,
+): PoolOperator<J, R>;
+export function workerPool<J, R>(
+  work: Work<J, PromiseOrObservableOf<R>>,
+  config: PoolConfig<J, R>,
+): PoolOperator<J, R> {
+  const options = readPoolOptions<J, R>('workerPool', work, config);
   return (source) =>
     new Observable((results) => {
       const pool = new Pool(options, results, { observer: options.hooks && watch(options) });

@@ -1,9 +1,8 @@
 import { Observable } from 'rxjs';
-import type { ObservableInput } from 'rxjs';
 import { Pool } from './internal/core/pool.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { readPoolOptions } from './internal/options.js';
-import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, Work } from './types.js';
+import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, PromiseOrObservableOf, Work } from './types.js';
 import { pipeline } from './workerPool.js';
 
 /**
@@ -30,11 +29,23 @@ import { pipeline } from './workerPool.js';
  * });
  * ```
  */
-export function workerPoolSettled<J, O extends ObservableInput<unknown>>(
+export function workerPoolSettled<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
   work: Work<J, O>,
   config: PoolConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
-): PoolOperator<J, JobOutcome<J, LastValueOf<O>>> {
-  const options = readPoolOptions<J, LastValueOf<O>>('workerPoolSettled', work, config);
+): PoolOperator<J, JobOutcome<J, LastValueOf<O>>>;
+/**
+ * With explicit type arguments, those of the job and of its result: `workerPoolSettled<Mail, Receipt>(…)`. A stream may end
+ * without a value, so for one the result's is `Receipt | undefined`.
+ */
+export function workerPoolSettled<J, R>(
+  work: Work<J, PromiseOrObservableOf<R>>,
+  config: PoolConfig<NoInfer<J>, NoInfer<R>>,
+): PoolOperator<J, JobOutcome<J, R>>;
+export function workerPoolSettled<J, R>(
+  work: Work<J, PromiseOrObservableOf<R>>,
+  config: PoolConfig<J, R>,
+): PoolOperator<J, JobOutcome<J, R>> {
+  const options = readPoolOptions<J, R>('workerPoolSettled', work, config);
   return (source) =>
     new Observable((results) => {
       const observer = watch(options, (outcome) => results.next(outcome));

@@ -172,7 +172,7 @@ describe('BackgroundJobs', () => {
       [{ deadline: null }, TypeError, 'but is null'],
       [{ deadline: 5n }, TypeError, 'but is 5n'],
       [{ deadline: [5] }, TypeError, 'but is an array'],
-      [{ deadline: new Date(5) }, TypeError, 'but is an object'],
+      [{ deadline: new Date(5) }, TypeError, 'but is a Date'],
       [{}, TypeError, 'deadline must be'],
       [{ deadline: 1, abortGrace: -1 }, RangeError, 'abortGrace must be'],
       [{ deadline: 1, abortGrace: null }, TypeError, 'abortGrace must be'],

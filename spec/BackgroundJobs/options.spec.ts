@@ -19,9 +19,9 @@ describe('BackgroundJobs', () => {
         { workers: 1, buffer: 0, concurrency: 1 },
         "BackgroundJobs has no option 'concurrency'",
       ],
-      'a notifier that is an AbortSignal': [
+      'a notifier that is an AbortController': [
         work,
-        { workers: 1, buffer: 0, shutdown: AbortSignal.abort() },
+        { workers: 1, buffer: 0, shutdown: new AbortController() },
         'shutdown must be',
       ],
       'a notifier that is no object': [work, { workers: 1, buffer: 0, shutdown: 'SIGTERM' }, 'shutdown must be'],

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { BehaviorSubject, NEVER, Observable, of, Subject, take, throwError, VirtualTimeScheduler } from 'rxjs';
-import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, gracefulShutdown, JobAbortedError, JobDroppedError } from '../../src/index.js';
 import type { DeadlineConfig, JobOutcome, ShutdownLevel, ShutdownReport } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
@@ -16,7 +15,7 @@ describe('BackgroundJobs', () => {
       outcomes: string[];
     } {
       const held = new Held<string>();
-      const jobs = new BackgroundJobs<string, ObservableInput<unknown>>(held[form], { workers: 2, buffer: 2 });
+      const jobs = new BackgroundJobs<string, unknown>(held[form], { workers: 2, buffer: 2 });
       for (const job of ['a', 'b', 'c', 'd']) jobs.offer(job);
       fateOf(jobs.send('s'));
       return { held, jobs, outcomes: outcomesOf(jobs) };

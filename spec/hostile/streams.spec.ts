@@ -141,7 +141,7 @@ describe('hostile work', () => {
   describe('that is an async iterable', () => {
     for (const level of ['abort', 'abandon', 'unsubscription'] as const) {
       each(`is returned at once: ${level}`, async (form) => {
-        const x = new Asked();
+        const x = new Asked(() => Promise.resolve({ done: true, value: undefined }));
         const trial = new Trial(form, { x: () => x }).offer('x');
         if (level === 'unsubscription') trial.subscription.unsubscribe();
         else trial.shutdown.next(level);

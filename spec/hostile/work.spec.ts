@@ -119,7 +119,7 @@ describe('hostile work', () => {
 
     each('is told what to do about a string', (form) => {
       const trial = new Trial(form, { x: () => 'done' as never }).offer('x');
-      expect(trial.fates[0]).to.contain('"done"').and.contain('promise or an Observable of it');
+      expect(trial.fates[0]).to.contain("'done'").and.contain('promise or an Observable of it');
     });
   });
 

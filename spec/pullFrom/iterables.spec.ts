@@ -254,18 +254,18 @@ describe('pullFrom', () => {
       ['undefined', undefined],
       ['true', true],
       ['an object', {}],
-      ['an object', Promise.resolve([])],
+      ['a Promise', Promise.resolve([])],
       ['an object', { length: 1, 0: 'a' }],
       ['an object', { [Symbol.iterator]: 'a' }],
       ['a function', () => []],
     ];
     for (const [shown, value] of none) {
       it(`is refused: ${shown}`, () => {
-        const rest = `source must be an Observable, an iterable or an async iterable, but is ${shown}`;
-        expect(() => pullFrom(value as Iterable<number>)).to.throw(TypeError, `pullFrom's ${rest}`);
+        const rest = `an iterable or an async iterable, but is ${shown}`;
+        expect(() => pullFrom(value as Iterable<number>)).to.throw(TypeError, `pullFrom's source must be ${rest}`);
         const results = collect(workerPool((n) => of(n), { workers: 1, buffer: 0 })(value as Iterable<number>));
         expect(results.end()).to.be.instanceOf(TypeError);
-        expect((results.end() as Error).message).to.equal(`a pool's ${rest}`);
+        expect((results.end() as Error).message).to.equal(`a pool's source must be an Observable, ${rest}`);
       });
     }
 

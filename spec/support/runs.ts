@@ -411,7 +411,7 @@ class Run {
         this.inside(`downstream next ${value}`, () =>
           this.acts(downstream.next[this.received++] ?? [], 'downstream next', 'downstream'),
         ),
-      error: (error: unknown) => end(`error ${String(error)}`),
+      error: (error: unknown) => end(`error ${nameOf(error)}`),
       complete: () => end('complete'),
     });
     this.note('}');
@@ -458,4 +458,12 @@ export async function runWithPromises(program: Program, contender: Contender, ta
     run.flush(frame);
   }
   return run.end();
+}
+
+/** Both refuse a result that is none with a TypeError, each in its own words. */
+function nameOf(error: unknown): string {
+  return String(error).replace(
+    /^(TypeError): (You provided '.*' where a stream was expected|work must return ).*/,
+    '$1',
+  );
 }

@@ -186,7 +186,7 @@ describe('workerPool', () => {
       expect(completed).to.equal(true);
     });
 
-    it('is a drain for any value that names no level', () =>
+    it('is a drain for any value that names no level, and reports one that nearly does', async () => {
       marbles((helpers) => {
         const { hot, expectObservable, expectSubscriptions } = helpers;
         for (const value of [undefined, null, 0, 3, 'Abort', 'abort ', 'SIGTERM', ['abort'], { level: 'abort' }]) {
@@ -197,7 +197,14 @@ describe('workerPool', () => {
           expectObservable(jobs$.pipe(workerPool(work, { workers: 1, buffer: 1, shutdown }))).toBe(expected);
           expectSubscriptions(jobs$.subscriptions).toBe('^--!');
         }
-      }));
+      });
+      await turn();
+      const reported = takeReported() as Error[];
+      expect(reported.map(({ name, message }) => [name, message.replace(/.*: /, '')])).to.eql([
+        ['TypeError', "did you mean 'abort'?"],
+        ['TypeError', "did you mean 'abort'?"],
+      ]);
+    });
 
     it('ignores the completion of the notifier', () =>
       marbles((helpers) => {

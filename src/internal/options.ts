@@ -7,10 +7,10 @@ import {
   checkCount,
   checkDuration,
   checkFunction,
+  checkName,
   checkNotifier,
   checkOneOf,
   checkScheduler,
-  checkString,
 } from './support/checks.js';
 import { OVERFLOWS } from './core/overflow.js';
 import { listenersOf } from './lifecycle/hooks.js';
@@ -56,8 +56,8 @@ export function readPoolOptions<J, R>(
   } = checkConfig(form, config, known, PLANNED);
   const listeners = hooks === undefined ? undefined : listenersOf<J, R>(hooks);
   return {
-    name: checkString('name', name),
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
+    name: checkName('name', name),
     workers: checkCount('workers', workers, 1, ' (an Observable is not there yet)'),
     buffer: checkCount('buffer', buffer, 0),
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),

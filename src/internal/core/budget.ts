@@ -2,6 +2,7 @@ import type { SchedulerLike } from 'rxjs';
 import { isRealTime } from '../support/clock.js';
 import { Fifo } from '../support/fifo.js';
 import { requestTurn } from '../support/turn.js';
+import type { Turn } from '../support/turn.js';
 
 /** The clock is read at least once in so many events. */
 const LONGEST_STRIDE = 32;
@@ -30,8 +31,8 @@ export class EventLoopBudget {
   /** When the first event of this turn was counted. */
   #since = 0;
   #lastRead = 0;
-  /** The host has been asked for a turn that has not come yet. */
-  #isRequested = false;
+  /** The turn that the host has been asked for, and that has not come yet. */
+  #turn: Turn | undefined;
   /** No microtask has run since the clock was read. */
   #isSameCall = false;
   /** The last answer of `countAndCheck`; while true, every event is held without a look at the clock. */
@@ -50,7 +51,7 @@ export class EventLoopBudget {
   /** Calls `held.resume()` after a turn of the event loop. Only when {@link countAndCheck} said so. */
   hold(held: Held): void {
     this.#held.push(held);
-    this.#request();
+    this.#request().ref();
   }
 
   /** Resumes all that is held, at once: the pool ends. */
@@ -62,7 +63,7 @@ export class EventLoopBudget {
   /** Reads the clock. */
   #isOver(): boolean {
     const now = performance.now();
-    if (!this.#isRequested) {
+    if (this.#turn === undefined) {
       this.#since = this.#lastRead = now;
       this.#stride = this.#countdown = 1;
       this.#request();
@@ -79,6 +80,8 @@ export class EventLoopBudget {
     this.#lastRead = now;
     this.#stride = Math.max(1, Math.min(2 * this.#stride, LONGEST_STRIDE, Math.floor(left / cost)));
     this.#countdown = this.#stride;
+    // Where many come back to back, the turn will be waited for.
+    if (this.#stride === LONGEST_STRIDE) this.#turn.ref();
     this.#watchCall();
     return false;
   }
@@ -93,20 +96,19 @@ export class EventLoopBudget {
     this.#isSameCall = false;
   };
 
-  #request(): void {
-    if (this.#isRequested) return;
-    this.#isRequested = true;
-    requestTurn(this.#onTurn);
+  #request(): Turn {
+    return (this.#turn ??= requestTurn(this.#onTurn));
   }
 
   /** One after the other, for as long as the new turn's budget lasts. */
   readonly #onTurn = (): void => {
-    this.#isRequested = this.#isUsedUp = false;
+    this.#turn = undefined;
+    this.#isUsedUp = false;
     this.#countdown = 1;
     for (let { length } = this.#held; length > 0 && this.#held.length > 0; length--) {
       if (this.#isOver()) break;
       this.#held.shift()!.resume();
     }
-    if (this.#held.length > 0) this.#request();
+    if (this.#held.length > 0) this.#request().ref();
   };
 }

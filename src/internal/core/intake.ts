@@ -50,7 +50,6 @@ const PULLED_FROM = Symbol.for('rxjs-background-jobs:pulledFrom');
 
 /** An Observable of the items that remembers the iterable. */
 export function pulledFrom<J>(iterable: AnyIterable<J>): Observable<J> {
-  checkIterable('pullFrom', iterable);
   const source = isAsyncIterable(iterable) ? fromAsyncIterable(iterable) : from(iterable);
   return Object.defineProperty(source, PULLED_FROM, { value: iterable });
 }
@@ -64,7 +63,7 @@ export function iterableOf<J>(source: JobSource<J>): AnyIterable<J> | undefined 
 }
 
 /** @throws TypeError that says who was given something that is not iterable */
-export function checkIterable(by: string, value: unknown): void {
+export function checkSource(by: string, value: unknown): void {
   const isIterable = isObject(value) && (isFunction(value[Symbol.iterator]) || isAsyncIterable(value));
   if (!isIterable) wrong(`${by}'s source`, 'an Observable, an iterable or an async iterable', value);
 }
@@ -73,7 +72,7 @@ export function checkIterable(by: string, value: unknown): void {
 export function intake<J>(source: JobSource<J>, demand: Demand<J>): Observable<J> {
   const iterable = iterableOf(source);
   if (iterable === undefined && isObject(source)) return source as Observable<J>;
-  checkIterable('a pool', iterable);
+  checkSource('a pool', iterable);
   return new Observable((jobs) => {
     const pulled = new PulledIntake(iterable as AnyIterable<J>, demand, jobs);
     demand.intake = pulled;

@@ -4,12 +4,13 @@ import { BufferOverflowError } from '../../errors.js';
 import type { JobContext, Overflow } from '../../types.js';
 import type { AsyncScope } from '../support/asyncScope.js';
 import { reportError } from '../support/reporting.js';
+import { readLevel } from '../support/suggest.js';
 import { EventLoopBudget } from './budget.js';
 import { Buffer } from './buffer.js';
 import { Crew } from './crew.js';
 import type { Demand, Intake } from './intake.js';
 import type { JobObserver, Slot } from './observer.js';
-import { ABANDON, ABORT, DISCARD, levelOf } from './shutdown.js';
+import { ABANDON, ABORT, DISCARD, LEVELS } from './shutdown.js';
 import { PlainStore } from './store.js';
 import type { Worker, WorkerHost } from './worker.js';
 
@@ -327,7 +328,11 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     return new Observable((end) => {
       this.#results.add(
         notifier.pipe(takeWhile(() => !this.closed)).subscribe({
-          next: (value) => this.#shutdown(levelOf(value), end),
+          next: (value) => {
+            const { level, complaint } = readLevel(value, LEVELS);
+            if (complaint !== undefined) reportError(complaint);
+            this.#shutdown(level, end);
+          },
           error: (error: unknown) => {
             // The shutdown goes on, whatever becomes of its notifier.
             if (this.level >= 0) reportError(error);

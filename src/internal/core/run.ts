@@ -2,6 +2,7 @@
 import { from, Observable, Subscription } from 'rxjs';
 import type { ObservableInput, Observer } from 'rxjs';
 import { isFunction, isObject } from '../support/checks.js';
+import { badResult } from '../support/describe.js';
 import { isAsyncIterable } from './iteration.js';
 
 type Then<T> = PromiseLike<T>['then'];
@@ -35,15 +36,19 @@ export type Result<T> =
  */
 export function readResult<T>(result: ObservableInput<T>): Result<T> {
   if (result instanceof Observable) return { kind: 'stream', stream: result };
-  if (typeof result === 'string') {
-    throw new TypeError(`work returned the string ${JSON.stringify(result)}: return a promise or an Observable of it`);
-  }
-  if (isObject(result) && !isFunction(result[observableSymbol]) && !isArrayLike(result)) {
+  if (!isObject(result)) throw badResult(result);
+  if (!isFunction(result[observableSymbol]) && !isArrayLike(result)) {
     const then = result['then'];
     if (isFunction(then)) return { kind: 'thenable', stream: from({ then: then.bind(result) as Then<T> }) };
     if (isAsyncIterable<T>(result)) return { kind: 'iterable', iterable: result };
   }
+  if (!isInput(result)) throw badResult(result);
   return { kind: 'stream', stream: from(result) };
+}
+
+/** What RxJS takes for an ObservableInput. A ReadableStream, a promise and an async iterable are read above. */
+function isInput(value: Record<PropertyKey, unknown>): boolean {
+  return isFunction(value[observableSymbol]) || isArrayLike(value) || isFunction(value[Symbol.iterator]);
 }
 
 function isArrayLike(value: Record<PropertyKey, unknown>): boolean {

@@ -6,8 +6,3 @@ export const DRAIN = 0;
 export const DISCARD = 1;
 export const ABORT = 2;
 export const ABANDON = 3;
-
-/** The level that a notifier's value names, or `'drain'`. */
-export function levelOf(value: unknown): number {
-  return Math.max(DRAIN, LEVELS.indexOf(value as ShutdownLevel));
-}

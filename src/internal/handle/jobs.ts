@@ -12,7 +12,7 @@ import type {
   ShutdownLevel,
   ShutdownReport,
 } from '../../types.js';
-import { checkIterable, iterableOf } from '../core/intake.js';
+import { checkSource, iterableOf } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
 import type { Slot } from '../core/observer.js';
 import { Pool } from '../core/pool.js';
@@ -163,7 +163,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   listenTo(source: JobSource<J>): Subscription {
     const iterable = iterableOf(source);
     if (iterable !== undefined || !isObject(source)) {
-      checkIterable('listenTo', iterable);
+      checkSource('listenTo', iterable);
       return this.#entrance.isOpen ? this.#sources.listenTo(iterable as AnyIterable<J>) : Subscription.EMPTY;
     }
     if (!this.#entrance.isOpen) return Subscription.EMPTY;

@@ -1,15 +1,23 @@
 // What a user gives, checked when it is given. An error names the option, the value, and what would have been right.
-import { from } from 'rxjs';
-import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
+import { from, Observable } from 'rxjs';
+import type { ObservableInput, SchedulerLike } from 'rxjs';
+import { isPlain, show } from './describe.js';
+import { suggest } from './suggest.js';
 
+/** @returns the options, each read once: what is changed later has no effect */
 export function checkConfig(
   of: string,
   config: unknown,
   known: readonly string[],
   planned: readonly string[] = [],
 ): Record<string, unknown> {
-  if (!isObject(config) || isFunction(config)) wrong(`${of}'s config`, 'an object', config);
-  // Own properties only, each read once: what others put on Object.prototype is not an option.
+  const name = `${of}'s config`;
+  if (!isObject(config) || isFunction(config)) wrong(name, 'an object', config);
+  if (!isPlain(config)) {
+    const hint = isAbortSignal(config) && known.includes('signal') ? `: write ${of}(job, { signal })` : '';
+    wrong(name, `a plain object of options (${known.join(', ')})`, config, hint);
+  }
+  // Own properties only: what others put on Object.prototype is not an option.
   const options: Record<string, unknown> = { __proto__: null, ...config };
   for (const key in options) {
     if (options[key] !== undefined && !known.includes(key))
@@ -22,10 +30,6 @@ export function checkConfig(
 
 export function checkFunction(name: string, value: unknown): void {
   if (!isFunction(value)) wrong(name, 'a function', value);
-}
-
-export function checkString(name: string, value: unknown): string {
-  return typeof value === 'string' ? value : wrong(name, 'a string', value);
 }
 
 /** A count: an integer of at least `least`, or Infinity. */
@@ -46,7 +50,7 @@ function checkNumber(
   isRight: (n: number) => boolean,
 ): number {
   if (typeof value !== 'number') wrong(name, right, value);
-  if (!(value >= least) || !(isRight(value) || value === Infinity)) wrong(name, right, value, RangeError);
+  if (!(value >= least) || !(isRight(value) || value === Infinity)) wrong(name, right, value, '', RangeError);
   return value;
 }
 
@@ -55,41 +59,83 @@ export function checkOneOf<T extends string>(name: string, value: unknown, all: 
   return value as T;
 }
 
-function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
-  if (!isObject(value)) wrong(name, 'an object', value);
-  for (const method of methods) checkFunction(`${name}.${method}`, value[method]);
+export function checkName(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') wrong(name, 'a string that is not empty', value);
+  return value;
 }
 
-export function checkObservable(name: string, value: unknown): void {
-  checkMethods(name, value, ['subscribe']);
+/** @param hint what to do with another value, where that can be said */
+export function checkObservable(name: string, value: unknown, hint = ''): void {
+  if (!isSubscribable(value)) wrong(name, 'an Observable', value, hint);
+}
+
+/** An Observable is refused with what to do instead: it cannot be asked to wait. */
+export function checkIterable(caller: string, value: unknown): void {
+  const methods = [Symbol.iterator, Symbol.asyncIterator, 'getReader'];
+  if (isObject(value) && methods.some((method) => isFunction(value[method]))) return;
+  const hint = isSubscribable(value)
+    ? ', which cannot be asked to wait: pipe it onto workerPool(…) itself, or through toAsyncIterable(…)'
+    : '';
+  wrong(`${caller}'s source`, 'an iterable or an async iterable', value, hint);
 }
 
 export function checkSignal(of: string, value: unknown): AbortSignal | undefined {
-  if (value !== undefined) checkMethods(`${of}'s signal`, value, ['addEventListener', 'removeEventListener']);
-  return value as AbortSignal | undefined;
+  if (value !== undefined && !isAbortSignal(value)) wrong(`${of}'s signal`, 'an AbortSignal', value);
+  return value;
 }
 
+/** An AbortSignal emits once, when it is aborted. */
 export function checkNotifier(name: string, value: unknown): Observable<unknown> {
+  if (isAbortSignal(value)) return abortOf(value);
   try {
     if (isObject(value)) return from(value as unknown as ObservableInput<unknown>);
   } catch {
     // Said below, with the option's name.
   }
-  return wrong(name, 'an Observable or another ObservableInput', value);
+  return wrong(name, 'an Observable, another ObservableInput or an AbortSignal', value);
 }
 
 export function checkScheduler(name: string, value: unknown): SchedulerLike {
-  checkMethods(name, value, ['now', 'schedule']);
-  return value as SchedulerLike;
+  if (!isObject(value)) wrong(name, 'an object', value);
+  for (const method of ['now', 'schedule']) checkFunction(`${name}.${method}`, value[method]);
+  return value as unknown as SchedulerLike;
+}
+
+/** Emits once and completes when `signal` is aborted: at once, if it is already. */
+export function abortOf(signal: AbortSignal): Observable<void> {
+  return new Observable((subscriber) => {
+    const listener = (): void => {
+      subscriber.next();
+      subscriber.complete();
+    };
+    if (signal.aborted) return listener();
+    signal.addEventListener('abort', listener);
+    return () => signal.removeEventListener('abort', listener);
+  });
 }
 
 export function wrong(
   name: string,
   right: string,
   value: unknown,
+  hint = '',
   type: new (message: string) => Error = TypeError,
 ): never {
-  throw new type(`${name} must be ${right}, but is ${show(value)}`);
+  throw new type(`${name} must be ${right}, but is ${show(value)}${hint}`);
+}
+
+/** Known by its methods, so that a polyfill's and another realm's are taken too. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    isObject(value) &&
+    typeof value['aborted'] === 'boolean' &&
+    isFunction(value['addEventListener']) &&
+    isFunction(value['removeEventListener'])
+  );
+}
+
+function isSubscribable(value: unknown): boolean {
+  return isObject(value) && isFunction(value['subscribe']);
 }
 
 export function isObject(value: unknown): value is Record<PropertyKey, unknown> {
@@ -98,25 +144,4 @@ export function isObject(value: unknown): value is Record<PropertyKey, unknown> 
 
 export function isFunction(value: unknown): value is (...args: never[]) => unknown {
   return typeof value === 'function';
-}
-
-/** A value as an error shows it: told apart from its string, and never an error of its own. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'bigint') return `${value}n`;
-  if (Array.isArray(value)) return 'an array';
-  if (isFunction(value)) return 'a function';
-  if (isObject(value)) return 'an object';
-  return String(value);
-}
-
-/** The known word that is near, or all there are. */
-function suggest(word: string, known: readonly string[]): string {
-  const near = known.find((other) => strangers(word, other) + strangers(other, word) < 3);
-  return near ? `did you mean ${show(near)}?` : `there are ${known.join(', ')}`;
-}
-
-/** How many letters of `a` are not in `b`: with those of `b` that are not in `a`, a lower bound of their edit distance. */
-function strangers(a: string, b: string): number {
-  return [...a.toLowerCase()].filter((letter) => !b.toLowerCase().includes(letter)).length;
 }

@@ -1,6 +1,6 @@
 // The signals of this process: one listener on it for each signal, however many subscriptions.
 import { Subscription } from 'rxjs';
-import { show } from './checks.js';
+import { show } from './describe.js';
 import { reportError } from './reporting.js';
 
 /** The signals that a program can listen to. SIGKILL and SIGSTOP cannot be caught. */

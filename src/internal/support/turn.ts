@@ -1,6 +1,14 @@
 // A turn of the event loop: setImmediate where the host has it, a message where it has not. A timer is the last resort: it
 // crawls in a hidden tab, and never fires under a test's fake timers.
 
+/** A turn that has been asked for. It keeps the process alive only once somebody waits for it. */
+export interface Turn {
+  ref(): void;
+}
+
+type Ask = (callback: () => void) => Turn;
+type SetImmediate = (callback: () => void) => { ref?(): void; unref?(): void };
+
 interface Port {
   onmessage: (() => void) | null;
   postMessage(message: unknown): void;
@@ -9,9 +17,9 @@ interface Port {
 }
 interface Host {
   readonly process?: {
-    getBuiltinModule?(name: 'timers'): { readonly setImmediate?: (callback: () => void) => unknown } | undefined;
+    getBuiltinModule?(name: 'timers'): { readonly setImmediate?: SetImmediate } | undefined;
   };
-  readonly setImmediate?: (callback: () => void) => unknown;
+  readonly setImmediate?: SetImmediate;
   readonly clearImmediate?: (handle: unknown) => void;
   readonly MessageChannel?: new () => { readonly port1: Port; readonly port2: Port };
   readonly setTimeout: (callback: () => void) => unknown;
@@ -20,26 +28,30 @@ interface Host {
 // Chosen once, so that a test's fake timers that come later do not stop a pool.
 const host = globalThis as unknown as Host;
 
-/** Calls back once timers and I/O have had their turn. It keeps the process alive until then. */
-export const requestTurn: (callback: () => void) => void =
-  byImmediate() ?? byMessage() ?? ((callback) => host.setTimeout(callback));
+/** Calls back once timers and I/O have had their turn. */
+export const requestTurn: Ask = byImmediate() ?? byMessage() ?? byTimer;
 
-function byImmediate(): ((callback: () => void) => void) | undefined {
+function byImmediate(): Ask | undefined {
   for (const setImmediate of [host.process?.getBuiltinModule?.('timers')?.setImmediate, host.setImmediate]) {
-    if (isReal(setImmediate)) return (callback) => void setImmediate(callback);
+    if (!isReal(setImmediate)) continue;
+    return (callback) => {
+      const immediate = setImmediate(callback);
+      immediate.unref?.();
+      return { ref: () => immediate.ref?.() };
+    };
   }
   return undefined;
 }
 
 /** A test's fake returns a number, or an object of its own; Node, Bun and Deno an Immediate. */
-function isReal(setImmediate: Host['setImmediate']): setImmediate is NonNullable<Host['setImmediate']> {
+function isReal(setImmediate: SetImmediate | undefined): setImmediate is SetImmediate {
   if (typeof setImmediate !== 'function') return false;
   const handle = setImmediate(() => undefined) as object | null;
   host.clearImmediate?.(handle);
   return handle?.constructor.name === 'Immediate';
 }
 
-function byMessage(): ((callback: () => void) => void) | undefined {
+function byMessage(): Ask | undefined {
   const { MessageChannel } = host;
   if (typeof MessageChannel !== 'function') return undefined;
   let channel: InstanceType<typeof MessageChannel> | undefined;
@@ -53,9 +65,14 @@ function byMessage(): ((callback: () => void) => void) | undefined {
         channel!.port1.unref?.();
         for (const call of called) call();
       };
+      channel.port1.unref?.();
     }
-    if (waiting.push(callback) > 1) return;
-    channel.port1.ref?.();
-    channel.port2.postMessage(undefined);
+    if (waiting.push(callback) === 1) channel.port2.postMessage(undefined);
+    return { ref: () => channel!.port1.ref?.() };
   };
+}
+
+function byTimer(callback: () => void): Turn {
+  host.setTimeout(callback);
+  return { ref: () => undefined };
 }
