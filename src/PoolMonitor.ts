@@ -44,16 +44,7 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
   /** Each job's outcome. Hot and endless. */
   readonly outcomes$: Observable<JobOutcome<J, R>>;
 
-  readonly #changes = new Subject<void>();
-  readonly #outcomes = new Subject<JobOutcome<unknown, unknown>>();
-  readonly #waits = new Durations();
-  readonly #runs = new Durations();
-  readonly #counts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0 };
-  #queued = 0;
-  #delayed = 0;
-  #running = 0;
-  /** Slots that a start has taken and a release has not given back. */
-  #slots = 0;
+  readonly #books: Books;
 
   /** @throws TypeError or RangeError that names the option and its value */
   constructor(config: PoolMonitorConfig = {}) {
@@ -63,22 +54,57 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     ]);
     const every = checkDuration('interval', interval);
     const clock = checkScheduler('scheduler', scheduler);
-    this.outcomes$ = this.#outcomes as Observable<JobOutcome<unknown, unknown>> as Observable<JobOutcome<J, R>>;
-    // Own and bound, so that `{ ...monitor }` and a Proxy around it count in the same books.
-    for (const event of EVENTS) Object.defineProperty(this, event, own({ value: this[event].bind(this) as unknown }));
-    Object.defineProperty(this, COUNTER, own({ value: () => this.#outcomes.observed }));
-    Object.defineProperty(this, 'stats', { enumerable: true, get: () => this.#read() });
+    const books = (this.#books = new Books());
+    this.outcomes$ = books.outcomes as Observable<JobOutcome<unknown, unknown>> as Observable<JobOutcome<J, R>>;
     this.stats$ = defer(() =>
-      this.#changes.pipe(
+      books.changes.pipe(
         // Not at the change itself, when the pool is in the middle of it.
         throttle(() => after(every, clock), { leading: false, trailing: true }),
         startWith(undefined),
-        map(() => this.stats),
+        map(() => books.read()),
       ),
     );
+    // Own and bound, so that `{ ...monitor }` and a Proxy around it count in the same books.
+    Object.defineProperty(this, 'stats', { enumerable: true, get: () => books.read() });
+    Object.assign(this, { [COUNTER]: () => books.outcomes.observed });
+    for (const event of EVENTS) Object.assign(this, { [event]: this[event].bind(this) as unknown });
   }
 
-  #read(): MonitorStats {
+  accepted(_job: J): void {
+    this.#books.accepted();
+  }
+
+  started(_job: J, context: { readonly attempt: number }): void {
+    this.#books.started(context.attempt);
+  }
+
+  retrying(_job: J): void {
+    this.#books.retrying();
+  }
+
+  settled(outcome: JobOutcome<J, R>): void {
+    this.#books.settled(outcome);
+  }
+
+  released(_job: J): void {
+    this.#books.released();
+  }
+}
+
+/** The counts of one monitor. Apart from it, because an object with accessors of its own is slow to write to. */
+class Books {
+  readonly changes = new Subject<void>();
+  readonly outcomes = new Subject<JobOutcome<unknown, unknown>>();
+  readonly #waits = new Durations();
+  readonly #runs = new Durations();
+  readonly #counts = { accepted: 0, refused: 0, completed: 0, failed: 0, evicted: 0, aborted: 0 };
+  #queued = 0;
+  #delayed = 0;
+  #running = 0;
+  /** Slots that a start has taken and a release has not given back. */
+  #slots = 0;
+
+  read(): MonitorStats {
     const counts = this.#counts;
     return {
       offered: counts.accepted + counts.refused,
@@ -92,27 +118,27 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     };
   }
 
-  accepted(_job: J): void {
+  accepted(): void {
     this.#counts.accepted++;
     this.#queued++;
-    this.#changes.next();
+    this.#changed();
   }
 
-  started(_job: J, context: { readonly attempt: number }): void {
-    if (context.attempt === 1) this.#queued--;
+  started(attempt: number): void {
+    if (attempt === 1) this.#queued--;
     else this.#delayed--;
     this.#running++;
     this.#slots++;
-    this.#changes.next();
+    this.#changed();
   }
 
-  retrying(_job: J): void {
+  retrying(): void {
     this.#running--;
     this.#delayed++;
-    this.#changes.next();
+    this.#changed();
   }
 
-  settled(outcome: JobOutcome<J, R>): void {
+  settled(outcome: JobOutcome<unknown, unknown>): void {
     const counts = this.#counts;
     const ran = outcome.attempts > 0;
     if (outcome.status !== 'dropped') {
@@ -129,18 +155,19 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
       this.#waits.add(outcome.queuedFor);
       this.#runs.add(outcome.ranFor);
     }
-    this.#outcomes.next(outcome);
-    this.#changes.next();
+    if (this.outcomes.observed) this.outcomes.next(outcome);
+    this.#changed();
   }
 
-  released(_job: J): void {
+  released(): void {
     this.#slots--;
-    this.#changes.next();
+    this.#changed();
+  }
+
+  /** A Subject's `next` costs as much as a job, also where nobody listens. */
+  #changed(): void {
+    if (this.changes.observed) this.changes.next();
   }
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['full', 'closed', 'coalesced', 'withdrawn']);
-
-function own(property: PropertyDescriptor): PropertyDescriptor {
-  return { enumerable: true, writable: true, configurable: true, ...property };
-}

@@ -64,7 +64,7 @@ export function readPoolOptions<J, R>(
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
     // Work with one parameter cannot look at its context in any way that costs something.
-    showsContext: work.length !== 1 || (listeners?.started.length ?? 0) > 0,
+    showsContext: work.length !== 1 || listeners?.showsContext === true,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),
     scheduler: checkScheduler('scheduler', scheduler),
   };

@@ -118,7 +118,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   }
 
   get context(): JobContext {
-    return (this.#context ??= contextOf(this.#attempt!));
+    return (this.#context ??= this.#host.showsContext ? contextOf(this.#attempt!) : this.#attempt!);
   }
 
   // ---- Starts
@@ -169,7 +169,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
         observer.started(this);
         if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
-      const result = work(this.job, host.showsContext ? this.context : this.#attempt!);
+      const result = work(this.job, this.context);
       if (isNativePromise(result)) {
         this.subscriptionOrder = host.countSubscription();
         this.isPromise = true;

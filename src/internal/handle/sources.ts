@@ -31,6 +31,8 @@ export class Sources<J> implements Intake {
   readonly #host: SourcesHost<J>;
   readonly #line: Line;
   readonly #listened = new Set<Listening<J>>();
+  /** Those that were unsubscribed while an item was on its way. */
+  readonly #leaving = new Set<Listening<J>>();
   #isClosing = false;
   #isClosed = false;
 
@@ -49,14 +51,17 @@ export class Sources<J> implements Intake {
     try {
       const listening = new Listening(iterable, this.#host, this.#line, () => {
         this.#listened.delete(listening);
+        this.#leaving.delete(listening);
         subscription.unsubscribe();
         this.#checkClosed();
       });
       this.#listened.add(listening);
       subscription.add(() => {
+        this.#leaving.add(listening);
         listening.intake.close();
         this.#line.leave(listening);
         if (this.#host.isAtRest) listening.intake.onRest();
+        if (!this.#listened.has(listening)) this.#leaving.delete(listening);
       });
       this.#line.join(listening);
       this.#line.serve();
@@ -82,8 +87,8 @@ export class Sources<J> implements Intake {
   }
 
   onRest(): void {
-    for (const { intake } of [...this.#listened]) intake.onRest();
-    if (this.#isClosing) this.cut();
+    if (this.#isClosing) return this.cut();
+    if (this.#leaving.size > 0) for (const { intake } of [...this.#leaving]) intake.onRest();
   }
 
   cut(): void {

@@ -8,6 +8,8 @@ import { misspelt, suggest } from '../support/suggest.js';
 export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: Required<JobHooks<J, R>>[E][] } & {
   /** Can anybody hear of a failure? What only counts cannot. */
   readonly hearers: (() => boolean)[];
+  /** May anybody look at the context in any way? What only counts reads its `attempt`. */
+  showsContext: boolean;
 };
 
 /** Under this name a hooks object that only counts keeps a function that says whether somebody hears of outcomes from it. */
@@ -28,6 +30,7 @@ export function listenersOf<J, R>(hooks: unknown): Listeners<J, R> {
     settled: [],
     released: [],
     hearers: [],
+    showsContext: false,
   };
   const isList = Array.isArray(hooks);
   for (const [i, hook] of (isList ? [...(hooks as unknown[])] : [hooks]).entries()) {
@@ -37,7 +40,9 @@ export function listenersOf<J, R>(hooks: unknown): Listeners<J, R> {
     if (isPlain(hook)) checkMembers(name, hook);
     else checkClass(name, hook, found);
     for (const [event, listener] of found) listeners[event].push(guarded(hook, listener));
-    if (found.has('settled')) listeners.hearers.push((hook[COUNTER] as (() => boolean) | undefined) ?? (() => true));
+    const counter = hook[COUNTER] as (() => boolean) | undefined;
+    if (found.has('settled')) listeners.hearers.push(counter ?? (() => true));
+    if (found.has('started') && !counter) listeners.showsContext = true;
   }
   return listeners;
 }
