@@ -68,7 +68,7 @@ export function pullThrough<J, R>(
         source: results$,
         untaken,
         put: (result) => untaken.push(result),
-        onTaken: () => pool?.intake?.pull(),
+        onTaken: () => pool?.puller?.pull(),
         budget: new EventLoopBudget(options),
       });
     },

@@ -17,7 +17,7 @@ import { listenersOf } from './lifecycle/hooks.js';
 import type { Listeners } from './lifecycle/hooks.js';
 
 /** A pool's config, checked, complete and read once. */
-export interface PoolOptions<J, R> extends CoreOptions<J, R> {
+export interface PoolOptions<J, R> extends CoreOptions<R> {
   readonly name: string;
   readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;

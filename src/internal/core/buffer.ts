@@ -23,6 +23,8 @@ export class Buffer<T> {
   readonly store: JobStore<T>;
   /** News wait until somebody calls {@link notifyNext}, and do not interrupt who brings them. */
   isDeferred = false;
+  /** Something has been counted that is still to be notified. */
+  hasNews = false;
 
   readonly #overflow: Overflow;
   readonly #observer: BufferObserver<T> | undefined;
@@ -48,7 +50,7 @@ export class Buffer<T> {
 
   /** Something has been counted that not everybody has been told of. */
   get isNotifying(): boolean {
-    return this.#notifying > 0 || this.#news.length > 0;
+    return this.#notifying > 0 || this.hasNews;
   }
 
   /** Gives `job` a place, if need be that of another. `false`: it is refused. */
@@ -69,7 +71,7 @@ export class Buffer<T> {
     if (observer) {
       observer.countRemoved(removed, 'evicted');
       observer.countAccepted(job);
-      this.#news.push({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
+      this.#add({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
       this.#announce(observer, job, id);
     }
     return true;
@@ -100,7 +102,7 @@ export class Buffer<T> {
 
   /** A loss has been counted: `notify` tells of it. */
   lose(notify: () => void): void {
-    this.#news.push({ isLoss: true, notify });
+    this.#add({ isLoss: true, notify });
     this.#brought();
   }
 
@@ -112,8 +114,9 @@ export class Buffer<T> {
 
   /** Notifies what was counted first. `false`: there is nothing. */
   notifyNext(): boolean {
-    if (this.#news.length === 0) return false;
+    if (!this.hasNews) return false;
     const { isLoss, notify } = this.#news.shift()!;
+    this.hasNews = this.#news.length > 0;
     if (isLoss) this.#notifying++;
     else this.#unannounced--;
     notify();
@@ -124,14 +127,19 @@ export class Buffer<T> {
 
   #accept(observer: BufferObserver<T>, job: T, id: number): void {
     observer.countAccepted(job);
-    if (this.isDeferred || this.#news.length > 0) this.#announce(observer, job, id);
+    if (this.isDeferred || this.hasNews) this.#announce(observer, job, id);
     else observer.notifyAccepted(job, id);
   }
 
   #announce(observer: BufferObserver<T>, job: T, id: number): void {
     this.#unannounced++;
-    this.#news.push({ isLoss: false, notify: () => observer.notifyAccepted(job, id) });
+    this.#add({ isLoss: false, notify: () => observer.notifyAccepted(job, id) });
     this.#brought();
+  }
+
+  #add(news: News): void {
+    this.hasNews = true;
+    this.#news.push(news);
   }
 
   #brought(): void {

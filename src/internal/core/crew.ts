@@ -1,14 +1,12 @@
 import { Worker } from './worker.js';
 import type { WorkerHost } from './worker.js';
 
-/** Above this many idle workers, one that finds no job retires: an idle one costs a kilobyte. */
-const MOST_IDLE = 1024;
-
 /** Which workers live, and which of them are idle. */
 export class Crew<J, R> {
   readonly #limit: number;
   readonly #workers = new Set<Worker<J, R>>();
-  readonly #idle: Worker<J, R>[] = [];
+  /** The one that became idle last is the next to be taken. */
+  readonly idle: Worker<J, R>[] = [];
   /** The numbers of those that have retired. */
   readonly #vacant: number[] = [];
 
@@ -18,21 +16,16 @@ export class Crew<J, R> {
 
   /** How many jobs could start now. */
   get free(): number {
-    return this.#idle.length + this.#limit - this.#workers.size;
+    return this.idle.length + this.#limit - this.#workers.size;
   }
 
   get hasFree(): boolean {
-    return this.#idle.length > 0 || this.#workers.size < this.#limit;
+    return this.idle.length > 0 || this.#workers.size < this.#limit;
   }
 
   /** No worker runs a job, looks for one or tells of one. */
   get isIdle(): boolean {
-    return this.#idle.length === this.#workers.size;
-  }
-
-  /** The one that became idle last. */
-  takeIdle(): Worker<J, R> | undefined {
-    return this.#idle.pop();
+    return this.idle.length === this.#workers.size;
   }
 
   /** A worker that has yet to be subscribed to. */
@@ -42,13 +35,8 @@ export class Crew<J, R> {
     return worker;
   }
 
-  rest(worker: Worker<J, R>): void {
-    if (this.#idle.length < MOST_IDLE) this.#idle.push(worker);
-    else this.#retire(worker);
-  }
-
   retireIdle(): void {
-    for (let worker; (worker = this.#idle.pop());) this.#retire(worker);
+    for (let worker; (worker = this.idle.pop());) this.retire(worker);
   }
 
   /** In the order in which their jobs were subscribed, which is the order in which RxJS tears them down. */
@@ -56,7 +44,7 @@ export class Crew<J, R> {
     return [...this.#workers].sort((a, b) => a.subscriptionOrder - b.subscriptionOrder);
   }
 
-  #retire(worker: Worker<J, R>): void {
+  retire(worker: Worker<J, R>): void {
     this.#workers.delete(worker);
     this.#vacant.push(worker.number);
     worker.destination.complete();

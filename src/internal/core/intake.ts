@@ -26,17 +26,19 @@ export interface Demand<J> {
   arriveLate(job: J): void;
   readonly budget: EventLoopBudget;
   /** The last item has found its place: `intake` may be asked again. */
-  askAgain(intake: Intake): void;
-  /** Whom the pool asks for jobs. */
-  intake: Intake | undefined;
+  askAgain(intake: Puller): void;
+}
+
+/** Who could give a job. */
+export interface Puller {
+  /** Jobs may start, or wait, that could not before. */
+  pull(): void;
 }
 
 /** What a pool pulls its jobs from. */
 export interface Intake {
-  /** Somebody could give a job. */
-  readonly isActive: boolean;
-  /** Jobs may start, or wait, that could not before. */
-  pull(): void;
+  /** It wants to hear when nothing waits or runs any more. */
+  readonly awaitsRest: boolean;
   /** Nothing more is asked for. What has been asked for is taken in when it comes. */
   close(): void;
   /** Nothing waits or runs any more. */
@@ -68,14 +70,20 @@ export function checkSource(by: string, value: unknown): void {
   if (!isIterable) wrong(`${by}'s source`, 'an Observable, an iterable or an async iterable', value);
 }
 
+/** A pool with one intake, which it asks for jobs. */
+interface IntakeHost {
+  intake: Intake | undefined;
+  puller: Puller | undefined;
+}
+
 /** The jobs of `source`: an Observable's as they come, an iterable's as they can be used. */
-export function intake<J>(source: JobSource<J>, demand: Demand<J>): Observable<J> {
+export function intake<J>(source: JobSource<J>, pool: Demand<J> & IntakeHost): Observable<J> {
   const iterable = iterableOf(source);
   if (iterable === undefined && isObject(source)) return source as Observable<J>;
   checkSource('a pool', iterable);
   return new Observable((jobs) => {
-    const pulled = new PulledIntake(iterable as AnyIterable<J>, demand, jobs);
-    demand.intake = pulled;
+    const pulled = new PulledIntake(iterable as AnyIterable<J>, pool, jobs);
+    pool.intake = pool.puller = pulled;
     jobs.add(() => pulled.cut());
     pulled.pull();
   });
@@ -87,7 +95,7 @@ export function intake<J>(source: JobSource<J>, demand: Demand<J>): Observable<J
  *
  *     open ──close──▶ closing ──▶ ended     no item is on its way any more, or `cut`: then return()
  */
-export class PulledIntake<J> implements Intake, Held {
+export class PulledIntake<J> implements Intake, Puller, Held {
   readonly isAsync: boolean;
   /** An item has been asked for and has not come. */
   isOutstanding = false;
@@ -97,7 +105,8 @@ export class PulledIntake<J> implements Intake, Held {
   readonly #iterator: Iterator<J> | AsyncIterator<J>;
   /** `next()` is called where the source was subscribed, whoever has made room. */
   readonly #scope: AsyncScope | undefined;
-  #isClosing = false;
+  /** Nothing more is asked for. */
+  awaitsRest = false;
   /** Nothing is taken any more: the iterator is at its end, or has been told to return. */
   #isEnded = false;
   /** Items are being handed over: a worker that one has started may come to ask. */
@@ -111,12 +120,8 @@ export class PulledIntake<J> implements Intake, Held {
     this.#iterator = isAsyncIterable<J>(iterable) ? asyncIteratorOf(iterable) : iterable[Symbol.iterator]();
   }
 
-  get isActive(): boolean {
-    return this.isOpen;
-  }
-
   get isOpen(): boolean {
-    return !this.#isClosing && !this.#isEnded;
+    return !this.awaitsRest && !this.#isEnded;
   }
 
   pull(): void {
@@ -174,7 +179,7 @@ export class PulledIntake<J> implements Intake, Held {
     }
     if (demand.isLooking) demand.give(job);
     else this.#jobs.next(job);
-    if (this.#isClosing) {
+    if (this.awaitsRest) {
       this.isOutstanding = false;
       return this.#end();
     }
@@ -187,7 +192,7 @@ export class PulledIntake<J> implements Intake, Held {
   /** The item has found its place, and the event loop has had its turn. */
   resume(): void {
     this.isOutstanding = false;
-    if (this.#isClosing) this.#end();
+    if (this.awaitsRest) this.#end();
     else this.#demand.askAgain(this);
   }
 
@@ -195,18 +200,18 @@ export class PulledIntake<J> implements Intake, Held {
     this.isOutstanding = false;
     this.#isEnded = true;
     // Nobody has asked for anything any more.
-    if (this.#isClosing) this.#jobs.complete();
+    if (this.awaitsRest) this.#jobs.complete();
     else this.#jobs.error(error);
   };
 
   close(): void {
     if (!this.isOpen) return;
-    this.#isClosing = true;
+    this.awaitsRest = true;
     if (!this.isOutstanding) this.#end();
   }
 
   onRest(): void {
-    if (this.#isClosing) this.#end();
+    if (this.awaitsRest) this.#end();
   }
 
   cut(): void {

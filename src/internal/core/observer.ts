@@ -1,14 +1,32 @@
 import type { EvictionReason, JobContext, RefusalReason } from '../../types.js';
+import type { AsyncScope } from '../support/asyncScope.js';
 import type { JobStore, Removed } from './store.js';
 
 /** How a job that ran has ended. */
 export type Verdict = 'completed' | 'failed' | 'aborted' | 'abandoned';
 
+/** A job of which somebody keeps more than its payload. */
+export interface Owned<J = unknown> {
+  readonly job: J;
+  readonly id: number;
+  /** Milliseconds, by the clock of the pool. */
+  readonly arrivedAt: number;
+  /** The async context of its caller, where it is kept. */
+  readonly scope: AsyncScope | undefined;
+  /** The worker's slot that runs it. */
+  slot: Slot | undefined;
+  /** What is done for it later is done in the context of this call. */
+  keepScope(): void;
+}
+
+/** The arrival of a job that starts in the call that brings it. */
+export const AT_START = -1;
+
 /** A slot with its job, as an observer sees it. */
-export interface Slot<T> {
+export interface Slot<T = unknown> {
   readonly job: T;
-  // Kept here for the observer, which writes them at the start.
-  id: number;
+  readonly id: number;
+  /** Or {@link AT_START}. Kept here for the observer, as is the start. */
   arrivedAt: number;
   startedAt: number;
   readonly context: JobContext;
@@ -29,9 +47,13 @@ export interface JobObserver<T, R> {
   readonly store: JobStore<T>;
   /** Downstream gets outcomes, and not the values of the jobs. */
   readonly tellsOutcomes: boolean;
+  /** Somebody hears of an acceptance: a job must be seen to wait before it starts. */
+  readonly hearsAccepted: boolean;
   /** A job has come: the answer is its id. */
   countOffered(job: T): number;
   countAccepted(job: T): void;
+  /** It has come, has a place and starts, all in one call of its owner's. */
+  countDirect(job: T): void;
   notifyAccepted(job: T, id: number): void;
   countRefused(job: T, reason: RefusalReason): void;
   notifyRefused(job: T, id: number, reason: RefusalReason): void;

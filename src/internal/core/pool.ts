@@ -2,24 +2,29 @@ import { Observable, takeWhile } from 'rxjs';
 import type { ObservableInput, SchedulerLike, Subscriber, Unsubscribable } from 'rxjs';
 import { BufferOverflowError } from '../../errors.js';
 import type { JobContext, Overflow } from '../../types.js';
-import type { AsyncScope } from '../support/asyncScope.js';
 import { reportError } from '../support/reporting.js';
 import { readLevel } from '../support/suggest.js';
 import { EventLoopBudget } from './budget.js';
 import { Buffer } from './buffer.js';
 import { Crew } from './crew.js';
-import type { Demand, Intake } from './intake.js';
-import type { JobObserver, Slot } from './observer.js';
+import type { Demand, Intake, Puller } from './intake.js';
+import { AT_START } from './observer.js';
+import type { JobObserver, Owned, Slot } from './observer.js';
 import { ABANDON, ABORT, DISCARD, LEVELS } from './shutdown.js';
 import { PlainStore } from './store.js';
+import type { JobStore } from './store.js';
+import { Slots } from './worker.js';
 import type { Worker, WorkerHost } from './worker.js';
 
 /** How deep starts may nest in one another: an arrival inside `work` starts at once, as in RxJS, but on a stack that has an end. */
 const DEEPEST = 64;
 
+/** Above this many idle workers, one that finds no job retires: an idle one costs a kilobyte. */
+const MOST_IDLE = 1024;
+
 /** What the core goes by. */
-export interface CoreOptions<J, R> {
-  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+export interface CoreOptions<R> {
+  readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly workers: number;
   readonly buffer: number;
   readonly overflow: Overflow;
@@ -29,17 +34,11 @@ export interface CoreOptions<J, R> {
   readonly showsContext: boolean;
 }
 
-/** What a job is to its user, and the async context that it belongs to, where somebody keeps more of it than its payload. */
-export interface JobScopes<J> {
-  jobOf(job: J): unknown;
-  scopeOf(job: J): AsyncScope | undefined;
-  keepScope(job: J): void;
-}
-
 /** What a form adds to the core. */
 export interface PoolParts<J, R> {
   readonly observer?: JobObserver<J, R> | undefined;
-  readonly scopes?: JobScopes<J> | undefined;
+  /** What the pool takes for a job is a record that somebody owns. */
+  readonly isOwned?: boolean | undefined;
   /** An error of the intake waits until what was accepted has ended; by default the results error at once. */
   readonly failsAtEnd?: boolean | undefined;
 }
@@ -49,21 +48,23 @@ export interface PoolParts<J, R> {
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
 export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
-  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+  readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
   readonly observer: JobObserver<J, R> | undefined;
   readonly emitsValues: boolean;
   readonly budget: EventLoopBudget;
   readonly buffer: Buffer<J>;
-  readonly scopeOf?: (job: J) => AsyncScope | undefined;
-  readonly keepScope?: (job: J) => void;
-  readonly jobOf: (job: J) => unknown;
+  readonly isOwned: boolean;
+  readonly slots: Slots = new Slots();
+  readonly store: JobStore<J>;
   /** Jobs are taken in. */
   accepting = true;
   /** The index of the shutdown level that was reached, or -1. */
   level = -1;
-  /** Who can be asked for jobs, where the pool pulls them. */
+  /** Where the pool pulls its jobs from. */
   intake: Intake | undefined;
+  /** Who could give a job now. */
+  puller: Puller | undefined;
   /** Where workers go that have to be merged: mergeMap's subscriber. */
   newcomers!: Subscriber<Worker<J, R>>;
   /** Results that nobody has taken yet, where they take room. */
@@ -71,16 +72,10 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   /** What brings the jobs of a source. */
   arrivals: Unsubscribable | undefined;
 
-  readonly #options: CoreOptions<J, R>;
+  readonly #options: CoreOptions<R>;
   readonly #results: Subscriber<unknown>;
   readonly #failsAtEnd: boolean;
   readonly #crew: Crew<J, R>;
-  /** Slots in use. */
-  #active = 0;
-  /** Jobs started so far: the next one's index. */
-  #started = 0;
-  /** Jobs subscribed so far: the next one's place in the order of teardown. */
-  #subscribed = 0;
   /** Workers that are looking for a job now. */
   #looking = 0;
   /** Starts on the stack, one in another. */
@@ -92,9 +87,9 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   #hasEnded = false;
 
   constructor(
-    options: CoreOptions<J, R>,
+    options: CoreOptions<R>,
     results: Subscriber<unknown>,
-    { observer, scopes, failsAtEnd = false }: PoolParts<J, R> = {},
+    { observer, isOwned = false, failsAtEnd = false }: PoolParts<J, R> = {},
   ) {
     this.#options = options;
     this.#results = results;
@@ -103,25 +98,16 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     this.showsContext = options.showsContext;
     this.observer = observer;
     this.emitsValues = !observer?.tellsOutcomes;
-    this.jobOf = scopes ? (job) => scopes.jobOf(job) : (job) => job;
-    if (scopes) {
-      this.scopeOf = (job) => scopes.scopeOf(job);
-      this.keepScope = (job) => scopes.keepScope(job);
-    }
+    this.isOwned = isOwned;
     this.budget = new EventLoopBudget(options);
     this.#crew = new Crew(options.workers);
-    this.buffer = new Buffer(observer?.store ?? new PlainStore<J>(), options.overflow, observer, () =>
-      this.#endWhenDone(),
-    );
+    this.store = observer?.store ?? new PlainStore<J>();
+    this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#endWhenDone());
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
   get closed(): boolean {
     return this.#results.closed;
-  }
-
-  get active(): number {
-    return this.#active;
   }
 
   /** How many jobs could start now. */
@@ -130,7 +116,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   }
 
   /** What runs. */
-  get slots(): readonly Slot<J>[] {
+  get running(): readonly Slot<J>[] {
     return this.#crew.inOrder().filter((worker) => worker.hasJob);
   }
 
@@ -148,7 +134,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     }
   }
 
-  askAgain(intake: Intake): void {
+  askAgain(intake: Puller): void {
     intake.pull();
   }
 
@@ -170,15 +156,32 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   #startAtOnce(job: J, id: number): void {
     const { buffer } = this;
     this.#depth++;
-    const worker = this.#crew.takeIdle();
-    if (worker !== undefined && this.observer === undefined && buffer.store.length === 0 && !this.intake) {
-      worker.startWith(job);
-    } else if (worker !== undefined) {
+    const worker = this.#crew.idle.pop();
+    if (worker === undefined) this.#spawn(() => void buffer.place(job, id, true, false));
+    else if (this.mayStartDirectly) {
+      this.observer?.countAccepted(job);
+      worker.startWith(job, id, AT_START);
+    } else {
       buffer.place(job, id, true, false);
       worker.proceed();
-    } else this.#spawn(() => void buffer.place(job, id, true, false));
+    }
     this.#depth--;
     if (this.#isPostponed) this.#startPostponed();
+  }
+
+  /** Nobody hears of an acceptance, nothing waits, and nobody could give a job: a job need not be seen to wait. */
+  get mayStartDirectly(): boolean {
+    return !this.observer?.hearsAccepted && this.store.length === 0 && !this.puller && !this.buffer.hasNews;
+  }
+
+  /** Starts a job that its owner has counted, where {@link mayStartDirectly} says so and a worker is idle. */
+  startDirectly(job: J & Owned): boolean {
+    if (this.closed || this.#looking > 0 || !this.mayStartDirectly) return false;
+    const worker = this.#crew.idle.pop();
+    if (worker === undefined) return false;
+    this.observer!.countDirect(job);
+    worker.startWith(job, job.id, job.arrivedAt);
+    return true;
   }
 
   /** @param onSubscribed the worker's first job is told of once mergeMap has subscribed to the worker */
@@ -206,9 +209,8 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
 
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
-    const { store } = this.buffer;
-    while (store.length > 0 && this.#crew.hasFree && !this.closed) {
-      const worker = this.#crew.takeIdle();
+    while (this.store.length > 0 && this.#crew.hasFree && !this.closed) {
+      const worker = this.#crew.idle.pop();
       if (worker) worker.proceed();
       else this.#spawn();
     }
@@ -219,53 +221,38 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
   hasRoom(untaken: number = this.untaken?.() ?? 0): boolean {
     const { workers, buffer } = this.#options;
-    return this.buffer.store.length + this.#active + untaken < workers + buffer;
+    return this.store.length + this.slots.active + untaken < workers + buffer;
   }
 
   /** Would a job that came now start at once? */
   canStart(isNested: boolean): boolean {
-    const { length } = this.buffer.store;
+    const { length } = this.store;
     const looking = this.#looking;
     return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
   }
 
   /** Does a worker look for a job, and none waits for it? */
   get isLooking(): boolean {
-    return this.#looking > this.buffer.store.length;
+    return this.#looking > this.store.length;
   }
 
   // ---- Workers ask for their next job, and tell what it does
 
   findNext(): boolean {
-    if (this.intake?.isActive) {
+    if (this.puller) {
       this.#looking++;
-      this.intake.pull();
+      this.puller.pull();
       this.#looking--;
     }
-    this.buffer.announceNext();
-    return this.buffer.store.length > 0 && !this.closed;
-  }
-
-  take(): J {
-    return this.buffer.store.take();
+    if (this.buffer.hasNews) this.buffer.announceNext();
+    return this.store.length > 0 && !this.closed;
   }
 
   rest(worker: Worker<J, R>): void {
-    this.#crew.rest(worker);
+    const { idle } = this.#crew;
+    if (idle.length < MOST_IDLE) idle.push(worker);
+    else this.#crew.retire(worker);
     this.#endWhenDone();
-  }
-
-  beginJob(): number {
-    this.#active++;
-    return this.#started++;
-  }
-
-  endJob(): void {
-    this.#active--;
-  }
-
-  countSubscription(): number {
-    return this.#subscribed++;
   }
 
   emit(value: R): void {
@@ -277,9 +264,9 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   }
 
   emitLast(value: R): void {
-    this.#active++;
+    this.slots.active++;
     this.emit(value);
-    this.#active--;
+    this.slots.active--;
   }
 
   // ---- The end
@@ -311,8 +298,9 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
 
   /** Once no worker has anything to do or to tell, and nothing waits. */
   #endWhenDone(): void {
+    if (this.accepting && !this.intake?.awaitsRest) return;
     if (this.closed || this.#hasEnded) return;
-    if (!this.#crew.isIdle || this.buffer.store.length > 0 || this.buffer.isNotifying) return;
+    if (!this.#crew.isIdle || this.store.length > 0 || this.buffer.isNotifying) return;
     if (this.accepting) return this.intake?.onRest();
     this.#hasEnded = true;
     this.#crew.retireIdle();

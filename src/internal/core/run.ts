@@ -7,21 +7,12 @@ import { isAsyncIterable } from './iteration.js';
 
 type Then<T> = PromiseLike<T>['then'];
 
-const nativeThen = Promise.prototype.then;
+export const nativeThen: Promise<unknown>['then'] = Promise.prototype.then;
 const observableSymbol: PropertyKey = (Symbol as { observable?: symbol }).observable ?? '@@observable';
 
 /** A promise with the language's own `then` settles once, so that one pair of callbacks can serve job after job. */
 export function isNativePromise<T>(result: ObservableInput<T>): result is Promise<T> {
   return result instanceof Promise && result.then === nativeThen;
-}
-
-/** Without a second look at `promise.then`, which may have another answer by now. */
-export function whenSettled<T>(
-  promise: Promise<T>,
-  onFulfilled: (value: T) => void,
-  onRejected: (error: unknown) => void,
-): void {
-  void nativeThen.call(promise, onFulfilled as (value: unknown) => void, onRejected);
 }
 
 /** What `work` returned, where it is no native promise. */

@@ -25,32 +25,27 @@ export interface Removed<T> {
 }
 
 /** Payloads and nothing else, for a pool that nobody watches: 8 bytes a job. */
-export class PlainStore<T> implements JobStore<T> {
+export class PlainStore<T> extends Fifo<T | undefined> implements JobStore<T> {
   readonly id = 0;
   readonly arrivedAt = 0;
-  readonly #jobs = new Fifo<T | undefined>(undefined);
 
-  get length(): number {
-    return this.#jobs.length;
+  constructor() {
+    super(undefined);
   }
 
   get evictable(): number {
-    return this.#jobs.length;
-  }
-
-  push(job: T): void {
-    this.#jobs.push(job);
+    return this.length;
   }
 
   take(): T {
-    return this.#jobs.shift() as T;
+    return this.shift() as T;
   }
 
   evictOldest(): T {
-    return this.#jobs.shift() as T;
+    return this.shift() as T;
   }
 
   evictNewest(): T {
-    return this.#jobs.pop() as T;
+    return this.pop() as T;
   }
 }

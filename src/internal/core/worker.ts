@@ -2,14 +2,14 @@ import { Observable } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
 import { JobAbortedError } from '../../errors.js';
 import type { JobContext } from '../../types.js';
-import type { AsyncScope } from '../support/asyncScope.js';
 import { reportError } from '../support/reporting.js';
 import { Attempt, contextOf } from './attempt.js';
 import type { EventLoopBudget, Held } from './budget.js';
 import { AsyncIteration } from './iteration.js';
-import type { JobObserver, Slot, Verdict } from './observer.js';
-import { isNativePromise, readResult, Run, whenSettled } from './run.js';
+import type { JobObserver, Owned, Slot, Verdict } from './observer.js';
+import { isNativePromise, nativeThen, readResult, Run } from './run.js';
 import type { RunOwner } from './run.js';
+import type { JobStore } from './store.js';
 
 /** The place in the order of teardown of a job whose `work` has not returned yet: behind all that are subscribed. */
 const UNSUBSCRIBED = 2 ** 52;
@@ -26,26 +26,48 @@ const SETTLED = 4;
 /** For good: the worker's job failed the pool, or was abandoned. */
 const ENDED = 5;
 
+/** The slots of a pool, counted. */
+export class Slots {
+  /** Slots in use. */
+  active = 0;
+  /** Jobs started so far: the next one's index. */
+  #started = 0;
+  /** Jobs subscribed so far: the next one's place in the order of teardown. */
+  #subscribed = 0;
+
+  /** @returns the index of the start */
+  take(): number {
+    this.active++;
+    return this.#started++;
+  }
+
+  free(): void {
+    this.active--;
+  }
+
+  /** @returns the place of a subscription in the order of teardown */
+  subscribe(): number {
+    return this.#subscribed++;
+  }
+}
+
 /** The pool, as one of its workers sees it. */
 export interface WorkerHost<J, R> {
-  readonly work: (job: J, context: JobContext) => ObservableInput<R>;
+  readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   /** `work` may look at its context in any way. */
   readonly showsContext: boolean;
   readonly observer: JobObserver<J, R> | undefined;
+  /** What the pool takes for a job is a record that somebody owns. */
+  readonly isOwned: boolean;
+  readonly slots: Slots;
+  readonly store: JobStore<J>;
   readonly budget: EventLoopBudget;
   /** The results have ended or were unsubscribed: nothing starts any more. */
   readonly closed: boolean;
   /** Values of jobs go downstream. */
   readonly emitsValues: boolean;
-  /** A slot is taken. @returns the index of the start */
-  beginJob(): number;
-  /** The slot is free. */
-  endJob(): void;
-  /** @returns the place of a subscription in the order of teardown */
-  countSubscription(): number;
   /** Looks for a job, also at who could give one. */
   findNext(): boolean;
-  take(): J;
   /** The worker has found no job. */
   rest(worker: Worker<J, R>): void;
   emit(value: R): void;
@@ -53,12 +75,6 @@ export interface WorkerHost<J, R> {
   emitLast(value: R): void;
   /** An exception that is none of the job's. */
   crash(error: unknown): void;
-  /** What the job is to its user. */
-  jobOf(job: J): unknown;
-  /** In which async context the job runs; none where that is nobody's business. */
-  scopeOf?(job: J): AsyncScope | undefined;
-  /** The job will end in a call that is not its caller's. */
-  keepScope?(job: J): void;
 }
 
 /**
@@ -113,6 +129,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     });
   }
 
+  /** What the job is to its user. */
+  get #payload(): unknown {
+    return this.#host.isOwned ? (this.job as Owned).job : this.job;
+  }
+
   get hasJob(): boolean {
     return this.#state !== FREE && this.#state !== ENDED;
   }
@@ -128,14 +149,16 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     const host = this.#host;
     while (this.#state === FREE) {
       if (!host.findNext()) return host.rest(this);
-      this.#start(host.take());
+      const { store } = host;
+      const job = store.take();
+      this.#start(job, store.id, store.arrivedAt);
     }
   }
 
   /** Starts `job`, which has not waited. */
-  startWith(job: J): void {
-    this.#start(job);
-    this.proceed();
+  startWith(job: J, id: number, arrivedAt: number): void {
+    this.#start(job, id, arrivedAt);
+    if (this.#state === FREE) this.proceed();
   }
 
   /** After a turn of the event loop. */
@@ -148,15 +171,17 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     }
   }
 
-  #start(job: J): void {
+  #start(job: J, id: number, arrivedAt: number): void {
     const host = this.#host;
-    const index = host.beginJob();
+    const index = host.slots.take();
     this.#state = STARTING;
     this.isPromise = false;
     this.job = job;
+    this.id = id;
+    this.arrivedAt = arrivedAt;
     this.#attempt = new Attempt(this.number, index);
     this.subscriptionOrder = UNSUBSCRIBED + index;
-    const scope = host.scopeOf?.(job);
+    const scope = host.isOwned ? (job as Owned).scope : undefined;
     if (scope === undefined) this.#callWork();
     else scope.runInAsyncScope(this.#callWork, this);
   }
@@ -169,12 +194,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
         observer.started(this);
         if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
-      const result = work(this.job, this.context);
+      const result = work(this.#payload as never, this.context);
       if (isNativePromise(result)) {
-        this.subscriptionOrder = host.countSubscription();
+        this.subscriptionOrder = host.slots.subscribe();
         this.isPromise = true;
         if (this.#state === STARTING) this.#state = AWAITING;
-        return whenSettled(result, this.#onFulfilled, this.#onRejected);
+        // Without a second look at the promise's `then`, which may have another answer by now.
+        return void nativeThen.call(result, this.#onFulfilled as (value: unknown) => void, this.#onRejected);
       }
       this.#observe(result);
     } catch (error) {
@@ -204,7 +230,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     if (!host.budget.countAndCheck() || (verdict === 'failed' && this.#abort === undefined && host.emitsValues)) {
       return false;
     }
-    host.keepScope?.(this.job);
+    if (host.isOwned) (this.job as Owned).keepScope();
     this.#state = SETTLED;
     this.#verdict = verdict;
     this.#result = result;
@@ -225,8 +251,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     }
     const isCancelled = this.#abort !== undefined && !this.isPromise;
     if (!isCancelled || host.closed) {
-      this.subscriptionOrder = host.countSubscription();
-      host.keepScope?.(this.job);
+      this.subscriptionOrder = host.slots.subscribe();
+      if (host.isOwned) (this.job as Owned).keepScope();
       const run = (this.#run = new Run<R>(this));
       // As in RxJS: what was unsubscribed inside `work` is subscribed all the same, and torn down at once.
       if (host.closed && !this.isPromise) run.unsubscribe();
@@ -290,7 +316,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   // ---- The end of a job
 
   #settleInScope(verdict: Verdict, result: unknown): void {
-    const scope = this.#host.scopeOf?.(this.job);
+    const scope = this.#host.isOwned ? (this.job as Owned).scope : undefined;
     if (scope === undefined) this.#settle(verdict, result);
     else scope.runInAsyncScope(this.#settle, this, verdict, result);
   }
@@ -308,7 +334,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     const isPromise = this.isPromise;
     this.#state = isFatal || verdict === 'abandoned' ? ENDED : FREE;
     this.#verdict = this.#abort = this.#iteration = undefined;
-    host.endJob();
+    host.slots.free();
     observer?.settled(this, verdict, result);
     this.#result = this.#attempt = this.#context = undefined;
     this.job = undefined as J;
@@ -320,12 +346,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   abort(reason?: unknown): void {
     if (this.#state === ENDED) return this.#run && this.#teardown(this.#run);
     if (this.#state === FREE || this.#verdict || this.#abort !== undefined) return;
-    const host = this.#host;
     const attempt = this.#attempt!;
     const iteration = this.#iteration;
     const run = this.#run;
     const wasRunning = this.#state === RUNNING;
-    this.#abort = { reason: reason === undefined ? new JobAbortedError(host.jobOf(this.job)) : reason };
+    this.#abort = { reason: reason === undefined ? new JobAbortedError(this.#payload) : reason };
     if (iteration !== undefined) {
       this.#leave(iteration, run!);
       return Attempt.abort(attempt, this.#abort.reason);

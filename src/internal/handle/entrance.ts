@@ -36,6 +36,7 @@ export class Entrance<J, R> implements Claim {
 
   /** Now or never, and never before one who waits. */
   offer(record: JobRecord<J, R>): void {
+    if (this.isOpen && !this.#isLooping && this.senders.length === 0 && this.#startDirectly(record)) return;
     this.#arrive(record, () => {
       if (!this.isOpen) this.#refuse(record, 'closed');
       else if (this.senders.length > 0) this.#refuse(record, 'full');
@@ -91,6 +92,28 @@ export class Entrance<J, R> implements Claim {
     this.refuseSenders('withdrawn', (record) => leaving.has(record));
   }
 
+  /** The short way of a job that nobody sees wait. What its start leads to is told and started as ever. */
+  #startDirectly(record: JobRecord<J, R>): boolean {
+    const pool = this.#pool;
+    this.#isLooping = true;
+    try {
+      const isStarted = pool.startDirectly(record);
+      if (isStarted && (pool.buffer.hasNews || pool.store.length > 0)) this.#loop();
+      this.#isLooping = false;
+      return isStarted;
+    } catch (error) {
+      this.#isLooping = false;
+      pool.crash(error);
+      return true;
+    }
+  }
+
+  #loop(): void {
+    const pool = this.#pool;
+    do if (!pool.isLooking) pool.startWaiting();
+    while (pool.buffer.notifyNext());
+  }
+
   #arrive(record: JobRecord<J, R>, decide: () => void): void {
     this.#lifecycle.countOffered(record);
     this.run(decide);
@@ -109,8 +132,7 @@ export class Entrance<J, R> implements Claim {
     this.#isLooping = true;
     try {
       decide();
-      do if (!pool.isLooking) pool.startWaiting();
-      while (buffer.notifyNext());
+      this.#loop();
       this.#isLooping = false;
     } catch (error) {
       this.#isLooping = false;

@@ -1,9 +1,8 @@
 import { catchError, merge, NEVER, Observable, Subject, Subscription, takeUntil, tap } from 'rxjs';
-import type { ObservableInput, Observer, Subscriber } from 'rxjs';
+import type { Observer, Subscriber } from 'rxjs';
 import { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError } from '../../errors.js';
 import type {
   JobAborted,
-  JobContext,
   JobDropped,
   JobOutcome,
   JobSource,
@@ -14,14 +13,11 @@ import type {
 } from '../../types.js';
 import { checkSource, iterableOf } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
-import type { Slot } from '../core/observer.js';
 import { Pool } from '../core/pool.js';
 import { ABORT, LEVELS } from '../core/shutdown.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
 import type { PoolOptions } from '../options.js';
-import { runIn } from '../support/asyncScope.js';
-import type { AsyncScope } from '../support/asyncScope.js';
 import { clockOf, unfailing } from '../support/clock.js';
 import { Deferred } from '../support/deferred.js';
 import { isObject } from '../support/checks.js';
@@ -72,6 +68,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   readonly #dropped: JobDropped<J>[] = [];
   readonly #aborted: JobAborted<J>[] = [];
   #idlers: (() => void)[] = [];
+  #ids = 0;
 
   constructor(options: PoolOptions<J, R>, pipeline: Pipeline) {
     this.#options = options;
@@ -96,9 +93,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const options = this.#options;
     // A caller hears of an overflow, and the pool goes on.
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
-    const { work: userWork } = options;
-    const work = ({ job }: JobRecord<J, R>, context: JobContext): ObservableInput<R> => userWork(job, context);
-    const pool = new Pool({ ...options, overflow, work }, results, { observer: this.#lifecycle, scopes: this });
+    const pool = new Pool<JobRecord<J, R>, R>({ ...options, overflow }, results, {
+      observer: this.#lifecycle,
+      isOwned: true,
+    });
     const line = new Line(pool);
     this.#pool = pool;
     this.#entrance = new Entrance(pool, this.#lifecycle, line);
@@ -142,7 +140,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   #record(job: J, door: Door): JobRecord<J, R> {
-    return new JobRecord(job, door, this.#lifecycle.nextId(), this.#now());
+    return new JobRecord(job, door, this.#ids++, this.#now());
   }
 
   #call(record: JobRecord<J, R>, wait: boolean, signal: AbortSignal | undefined): JobRecord<J, R> {
@@ -189,7 +187,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   get isAtRest(): boolean {
-    return this.#pool.active === 0 && this.#store.length === 0;
+    return this.#pool.slots.active === 0 && this.#store.length === 0;
   }
 
   get hasWaitingItems(): boolean {
@@ -227,30 +225,6 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   // ---- Whose the jobs are
 
-  jobOf({ job }: JobRecord<J, R>): J {
-    return job;
-  }
-
-  idOf({ id }: JobRecord<J, R>): number {
-    return id;
-  }
-
-  arrivalOf({ arrivedAt }: JobRecord<J, R>): number {
-    return arrivedAt;
-  }
-
-  scopeOf({ scope }: JobRecord<J, R>): AsyncScope | undefined {
-    return scope;
-  }
-
-  keepScope(record: JobRecord<J, R>): void {
-    record.keepScope();
-  }
-
-  runFor({ scope }: JobRecord<J, R>, fn: () => void): void {
-    runIn(scope, fn);
-  }
-
   onAccepted(record: JobRecord<J, R>): void {
     if (record.door === PULLED) return this.#sources.onSeated();
     if (record.door !== SENT) return;
@@ -260,17 +234,13 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     else record.resume();
   }
 
-  onStarted(record: JobRecord<J, R>, slot: Slot<JobRecord<J, R>>): void {
-    record.slot = slot;
-  }
-
   onValue({ values }: JobRecord<J, R>, value: R): void {
     values?.next(value);
   }
 
   onSettled(record: JobRecord<J, R>, outcome: JobOutcome<J, R>): void {
     const { door, slot, values } = record;
-    this.#cancellation.unwatch(record);
+    if (record.signal !== undefined) this.#cancellation.unwatch(record);
     record.slot = undefined;
     if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.#dropped.push(outcome);
     if (outcome.status === 'aborted' && slot !== undefined && !record.isCancelled) this.#aborted.push(outcome);
@@ -309,7 +279,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   #onOutcome(outcome: JobOutcome<J, R>): void {
     if (this.#outcomes.observed) this.#outcomes.next(outcome);
-    this.#wakeIdlersLater();
+    if (this.#idlers.length > 0) this.#wakeIdlersLater();
   }
 
   // ---- Callers who change their mind
@@ -333,7 +303,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       }
     });
     for (const { slot, job } of records) slot?.abort(reasonOf(reason, job));
-    this.#sources.pull();
+    this.#pool.puller?.pull();
   }
 
   clear(): readonly JobDropped<J>[] {
@@ -348,7 +318,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       ranFor: 0,
     }));
     this.#entrance.run(() => this.#pool.buffer.drop('cleared'));
-    this.#sources.pull();
+    this.#pool.puller?.pull();
     return dropped;
   }
 
@@ -383,7 +353,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     for (const { job, id, arrivedAt } of this.#store) {
       if (queued.push({ job, id, queuedFor: Math.max(0, now - arrivedAt) }) === MOST_SHOWN) break;
     }
-    const running = this.#pool.slots.map(({ job: { job }, id, number, context, startedAt }) => ({
+    const running = this.#pool.running.map(({ job: { job }, id, number, context, startedAt }) => ({
       job,
       id,
       worker: number,

@@ -1,3 +1,4 @@
+import type { Puller } from '../core/intake.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 import type { Linked } from '../support/linkedQueue.js';
 
@@ -15,12 +16,14 @@ export interface Claim extends Linked<Claim> {
 
 /** What the line waits for. */
 export interface Places {
+  /** Asked by a worker that looks for a job: the line, while somebody is in it. */
+  puller: Puller | undefined;
   hasRoom(): boolean;
   canStart(isNested: boolean): boolean;
 }
 
 /** All that wait for a place in the handle take turns: one place each, at a cost that does not grow with their number. */
-export class Line {
+export class Line implements Puller {
   readonly #claims = new LinkedQueue<Claim>();
   readonly #places: Places;
   /** Claims in the line that take a place only for a start. */
@@ -34,13 +37,10 @@ export class Line {
     this.#places = places;
   }
 
-  get length(): number {
-    return this.#claims.length;
-  }
-
   /** If it is not in the line. */
   join(claim: Claim): void {
     if (claim.queue !== undefined) return;
+    this.#places.puller = this;
     if (claim.isGroup) this.#hasGroup = true;
     if (claim.isGroup && !this.#servedGroup) this.#claims.unshift(claim);
     else this.#claims.push(claim);
@@ -50,12 +50,13 @@ export class Line {
   leave(claim: Claim): void {
     if (claim.queue === undefined) return;
     this.#claims.remove(claim);
+    if (this.#claims.length === 0) this.#places.puller = undefined;
     if (claim.isGroup) this.#hasGroup = false;
     if (claim.onlyStarts) this.#starters--;
   }
 
   /** There may be room. A claim that has been served goes to the end. */
-  serve(): void {
+  pull(): void {
     const isNested = this.#isServing;
     this.#isServing = true;
     for (let claim; (claim = this.#claims.first) !== undefined && this.#isDue(claim, isNested);) {

@@ -1,5 +1,5 @@
 import type { Observer } from 'rxjs';
-import type { Slot } from '../core/observer.js';
+import type { Owned, Slot } from '../core/observer.js';
 import type { JobStore } from '../core/store.js';
 import { captureScope } from '../support/asyncScope.js';
 import type { AsyncScope } from '../support/asyncScope.js';
@@ -18,7 +18,7 @@ export const OBSERVED = 4;
 export type Door = typeof OFFERED | typeof SENT | typeof SUBMITTED | typeof PULLED | typeof OBSERVED;
 
 /** One job of the handle, wherever it is. One flat class: a subclass with fields costs more than a promise job's bookkeeping. */
-export class JobRecord<J, R> implements Linked<JobRecord<J, R>> {
+export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   readonly job: J;
   readonly door: Door;
   readonly id: number;
@@ -29,7 +29,7 @@ export class JobRecord<J, R> implements Linked<JobRecord<J, R>> {
   /** Its place among all that were placed. */
   order = 0;
   /** The worker's slot that runs it. */
-  slot: Slot<JobRecord<J, R>> | undefined = undefined;
+  slot: Slot | undefined = undefined;
   /** The async context of its caller, where it will be needed. */
   scope: AsyncScope | undefined = undefined;
   /** Why it was not given a place. */
@@ -83,15 +83,12 @@ export class JobRecord<J, R> implements Linked<JobRecord<J, R>> {
  * once; what was pulled, sent or is about to start stands in the other line.
  */
 export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
+  length = 0;
   id = 0;
   arrivedAt = 0;
   readonly #evictable = new LinkedQueue<JobRecord<J, R>>();
   readonly #protected = new LinkedQueue<JobRecord<J, R>>();
   #pushed = 0;
-
-  get length(): number {
-    return this.#evictable.length + this.#protected.length;
-  }
 
   get evictable(): number {
     return this.#evictable.length;
@@ -99,6 +96,7 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
 
   push(record: JobRecord<J, R>, _id: number, isEvictable: boolean): void {
     record.order = this.#pushed++;
+    this.length++;
     (isEvictable && record.isEvictable ? this.#evictable : this.#protected).push(record);
   }
 
@@ -123,6 +121,7 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
 
   remove(record: JobRecord<J, R>): void {
     (record.queue === this.#evictable ? this.#evictable : this.#protected).remove(record);
+    this.length--;
   }
 
   /** From the oldest to the youngest. */
@@ -140,6 +139,7 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
   }
 
   #left(record: JobRecord<J, R>): JobRecord<J, R> {
+    this.length--;
     this.id = record.id;
     this.arrivedAt = record.arrivedAt;
     return record;

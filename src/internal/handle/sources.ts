@@ -8,7 +8,7 @@ import { reportError } from '../support/reporting.js';
 import type { Claim, Line, Places } from './line.js';
 
 /** The handle, as its sources see it. */
-export interface SourcesHost<J> extends Places {
+export interface SourcesHost<J> extends Pick<Places, 'hasRoom' | 'canStart'> {
   readonly budget: EventLoopBudget;
   /** Sources are asked. */
   readonly isOpen: boolean;
@@ -28,6 +28,8 @@ export interface SourcesHost<J> extends Places {
 
 /** The iterables that a handle listens to, as the one intake of its pool. */
 export class Sources<J> implements Intake {
+  awaitsRest = false;
+
   readonly #host: SourcesHost<J>;
   readonly #line: Line;
   readonly #listened = new Set<Listening<J>>();
@@ -39,10 +41,6 @@ export class Sources<J> implements Intake {
   constructor(host: SourcesHost<J>, line: Line) {
     this.#host = host;
     this.#line = line;
-  }
-
-  get isActive(): boolean {
-    return this.#line.length > 0;
   }
 
   /** Pulls from `iterable`. Unsubscribing asks for nothing more; an item that is on its way is taken in. */
@@ -58,13 +56,14 @@ export class Sources<J> implements Intake {
       this.#listened.add(listening);
       subscription.add(() => {
         this.#leaving.add(listening);
+        this.awaitsRest = true;
         listening.intake.close();
         this.#line.leave(listening);
         if (this.#host.isAtRest) listening.intake.onRest();
         if (!this.#listened.has(listening)) this.#leaving.delete(listening);
       });
       this.#line.join(listening);
-      this.#line.serve();
+      this.#line.pull();
     } catch (error) {
       subscription.unsubscribe();
       reportError(error);
@@ -72,13 +71,9 @@ export class Sources<J> implements Intake {
     return subscription;
   }
 
-  pull(): void {
-    this.#line.serve();
-  }
-
   close(): void {
     if (this.#isClosing) return;
-    this.#isClosing = true;
+    this.#isClosing = this.awaitsRest = true;
     // A hook told of a refused sender may free a worker, which must not ask any more.
     for (const listening of this.#listened) this.#line.leave(listening);
     this.#host.onClosing(false);
@@ -88,6 +83,7 @@ export class Sources<J> implements Intake {
 
   onRest(): void {
     if (this.#isClosing) return this.cut();
+    this.awaitsRest = false;
     if (this.#leaving.size > 0) for (const { intake } of [...this.#leaving]) intake.onRest();
   }
 
@@ -150,7 +146,7 @@ class Listening<J> implements Claim, Demand<J>, Observer<J> {
 
   askAgain(): void {
     if (this.intake.isOpen && this.#host.isOpen) this.#line.join(this);
-    this.#line.serve();
+    this.#line.pull();
   }
 
   // ---- Its items

@@ -1,23 +1,18 @@
-import type { JobObserver, Slot, Verdict } from '../core/observer.js';
+import { AT_START } from '../core/observer.js';
+import type { JobObserver, Owned, Slot, Verdict } from '../core/observer.js';
 import type { JobStore, Removed } from '../core/store.js';
 import type { EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
 import type { SchedulerLike } from 'rxjs';
+import { runIn } from '../support/asyncScope.js';
 import { clockOf } from '../support/clock.js';
 import type { Listeners } from './hooks.js';
 import { TimestampedFifo } from './timestampedFifo.js';
 
-/** Who a job belongs to: told before the hooks that it has a place, and after them how it has ended. */
+/** Who has made the records: told before the hooks that one has a place, and after them how it has ended. */
 export interface JobOwner<T, R, J> {
-  jobOf(item: T): J;
-  /** The id and the arrival of an item that has not been in the store. */
-  idOf(item: T): number;
-  arrivalOf(item: T): number;
   onAccepted(item: T): void;
-  onStarted(item: T, slot: Slot<T>): void;
   onValue(item: T, value: R): void;
   onSettled(item: T, outcome: JobOutcome<J, R>): void;
-  /** Calls `fn` in the async context of the item's caller. */
-  runFor(item: T, fn: () => void): void;
 }
 
 /** What becomes of the jobs of one subscription: the one writer of its accounts and its outcomes. */
@@ -28,7 +23,7 @@ export interface LifecycleParts<T, R, J> {
   readonly store: JobStore<T>;
   /** Where outcomes go, in a form that tells them. */
   readonly deliver?: ((outcome: JobOutcome<J, R>) => void) | undefined;
-  /** By default an item is the user's job, and belongs to nobody else. */
+  /** Then items are its records; by default an item is the user's job. */
   readonly owner?: JobOwner<T, R, J> | undefined;
 }
 
@@ -54,6 +49,7 @@ export interface Accounts {
 export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   readonly store: JobStore<T>;
   readonly tellsOutcomes: boolean;
+  readonly hearsAccepted: boolean;
   readonly accounts: Accounts = {
     offered: 0,
     accepted: 0,
@@ -78,21 +74,22 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#deliver = deliver;
     this.#owner = owner;
     this.tellsOutcomes = deliver !== undefined;
-  }
-
-  /** The next job's id. */
-  nextId(): number {
-    return this.#ids++;
+    this.hearsAccepted = hooks !== undefined && hooks.accepted.length > 0;
   }
 
   countOffered(item: T): number {
     this.accounts.offered++;
-    return this.#owner ? this.#owner.idOf(item) : this.#ids++;
+    return this.#owner === undefined ? this.#ids++ : owned(item).id;
   }
 
   // ---- A place, or none
 
   countAccepted(_item: T): void {
+    this.accounts.accepted++;
+  }
+
+  countDirect(_item: T): void {
+    this.accounts.offered++;
     this.accounts.accepted++;
   }
 
@@ -110,8 +107,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   notifyRefused(item: T, id: number, reason: RefusalReason): void {
-    const arrivedAt = this.#owner?.arrivalOf(item);
-    const queuedFor = arrivedAt === undefined ? 0 : this.#since(arrivedAt);
+    const queuedFor = this.#owner === undefined ? 0 : this.#since(owned(item).arrivedAt);
     this.#settle(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
   }
 
@@ -132,23 +128,20 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   notifyWithdrawn(item: T, reason: unknown): void {
-    const owner = this.#owner!;
-    const queuedFor = this.#since(owner.arrivalOf(item));
-    const [job, id] = [owner.jobOf(item), owner.idOf(item)];
+    const { id, arrivedAt } = owned(item);
+    const [job, queuedFor] = [this.#jobOf(item), this.#since(arrivedAt)];
     this.#settle(item, { status: 'aborted', reason, settled: true, job, id, attempts: 0, queuedFor, ranFor: 0 });
   }
 
   // ---- A slot
 
   started(slot: Slot<T>): void {
-    const { store } = this;
     const hooks = this.#hooks;
     const item = slot.job;
-    slot.id = store.id;
-    slot.arrivedAt = store.arrivedAt;
     slot.startedAt = this.#now();
+    if (slot.arrivedAt === AT_START) slot.arrivedAt = slot.startedAt;
     this.accounts.running++;
-    this.#owner?.onStarted(item, slot);
+    if (this.#owner !== undefined) owned(item).slot = slot;
     if (hooks === undefined || hooks.started.length === 0) return;
     const [job, { context, id }] = [this.#jobOf(item), slot];
     for (const listener of hooks.started) listener(job, context, id);
@@ -182,7 +175,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   #settle(item: T, outcome: JobOutcome<J, R>): void {
     if (outcome.attempts > 0 || this.#owner === undefined) return this.#tell(item, outcome);
     // A slot's settlement is in its caller's context already.
-    this.#owner.runFor(item, () => this.#tell(item, outcome));
+    runIn(owned(item).scope, () => this.#tell(item, outcome));
   }
 
   #tell(item: T, outcome: JobOutcome<J, R>): void {
@@ -197,17 +190,22 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   #runFor(item: T, fn: () => void): void {
     if (this.#owner === undefined) fn();
-    else this.#owner.runFor(item, fn);
+    else runIn(owned(item).scope, fn);
   }
 
   #jobOf(item: T): J {
-    return this.#owner === undefined ? (item as unknown as J) : this.#owner.jobOf(item);
+    return (this.#owner === undefined ? item : owned(item).job) as J;
   }
 
   /** Never negative: a clock of the user's may be set back. */
   #since(time: number): number {
     return Math.max(0, this.#now() - time);
   }
+}
+
+/** An item, where the owner has made it. */
+function owned(item: unknown): Owned {
+  return item as Owned;
 }
 
 /** The lifecycle of a form whose jobs belong to nobody: the user's payloads, with their ids and times beside them. */

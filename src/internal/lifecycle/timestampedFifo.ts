@@ -3,6 +3,7 @@ import { Fifo } from '../support/fifo.js';
 
 /** A fifo of jobs, and beside it their ids and the times of their arrival: nothing is allocated for a job that waits. */
 export class TimestampedFifo<T> implements JobStore<T> {
+  length = 0;
   id = 0;
   arrivedAt = 0;
   readonly #jobs = new Fifo<T | undefined>(undefined);
@@ -16,10 +17,6 @@ export class TimestampedFifo<T> implements JobStore<T> {
     this.#now = now;
   }
 
-  get length(): number {
-    return this.#jobs.length;
-  }
-
   get evictable(): number {
     return this.#jobs.length;
   }
@@ -28,9 +25,11 @@ export class TimestampedFifo<T> implements JobStore<T> {
     this.#times.push(this.#now());
     this.#ids.push(id);
     this.#jobs.push(job);
+    this.length++;
   }
 
   take(): T {
+    this.length--;
     this.arrivedAt = this.#times.shift();
     this.id = this.#ids.shift();
     return this.#jobs.shift() as T;
@@ -41,6 +40,7 @@ export class TimestampedFifo<T> implements JobStore<T> {
   }
 
   evictNewest(): T {
+    this.length--;
     this.arrivedAt = this.#times.pop();
     this.id = this.#ids.pop();
     return this.#jobs.pop() as T;
