@@ -160,17 +160,18 @@ describe('yieldAfter', () => {
 
   it('asks the host for a turn while promise jobs run back to back, and not for other jobs', async () => {
     for (const [config, asks] of [
-      [{}, true],
+      // Never used up: this loop of microtasks would wait for a turn for ever.
+      [{ yieldAfter: 100_000 }, true],
       [{ yieldAfter: Infinity }, false],
       [{ scheduler: new VirtualTimeScheduler() }, false],
       [{ scheduler: new VirtualTimeScheduler(), yieldAfter: 0 }, false],
     ] as const) {
+      const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length;
       let ended = 0;
       range(0, 100)
         .pipe(workerPool((n) => Promise.resolve(n), { workers: 1, buffer: Infinity, ...config }))
         .subscribe(() => ended++);
       let asked = false;
-      const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length;
       while (ended < 100) {
         await Promise.resolve();
         asked ||= process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > before;

@@ -31,6 +31,8 @@ export class EventLoopBudget {
   /** When the first event of this turn was counted. */
   #since = 0;
   #lastRead = 0;
+  /** Milliseconds of the slowest event, as measured between two readings; half as much with each turn. */
+  #slowest = 0;
   /** The turn that the host has been asked for, and that has not come yet. */
   #turn: Turn | undefined;
   /** No microtask has run since the clock was read. */
@@ -41,6 +43,11 @@ export class EventLoopBudget {
   constructor({ yieldAfter, scheduler }: { readonly yieldAfter: number; readonly scheduler: SchedulerLike }) {
     this.#yieldAfter = yieldAfter;
     this.#countdown = yieldAfter === Infinity || !isRealTime(scheduler) ? Infinity : 1;
+  }
+
+  /** A job runs that settles in a later call. What arrives with it in this one is not held, but its time counts. */
+  begin(): void {
+    if (this.#turn === undefined && this.#countdown !== Infinity) this.#isOver();
   }
 
   /** Counts one event. `true`: the budget is used up, and the caller has to {@link hold} what comes next. */
@@ -66,19 +73,21 @@ export class EventLoopBudget {
     if (this.#turn === undefined) {
       this.#since = this.#lastRead = now;
       this.#stride = this.#countdown = 1;
+      this.#slowest /= 2;
       this.#request();
       this.#watchCall();
       return false;
     }
+    // The slowest, and not the last one: settlements that cost nothing may each have started a job that has yet to compute.
+    this.#slowest = Math.max(this.#slowest, (now - this.#lastRead) / this.#stride);
+    this.#lastRead = now;
     const left = this.#yieldAfter - (now - this.#since);
     if (left <= 0) {
       this.#isUsedUp = !this.#isSameCall;
       this.#countdown = 1;
       return true;
     }
-    const cost = (now - this.#lastRead) / this.#stride;
-    this.#lastRead = now;
-    this.#stride = Math.max(1, Math.min(2 * this.#stride, LONGEST_STRIDE, Math.floor(left / cost)));
+    this.#stride = Math.max(1, Math.min(2 * this.#stride, LONGEST_STRIDE, Math.floor(left / this.#slowest)));
     this.#countdown = this.#stride;
     // Where many come back to back, the turn will be waited for.
     if (this.#stride === LONGEST_STRIDE) this.#turn.ref();

@@ -199,6 +199,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
         this.subscriptionOrder = host.slots.subscribe();
         this.isPromise = true;
         if (this.#state === STARTING) this.#state = AWAITING;
+        host.budget.begin();
         // Without a second look at the promise's `then`, which may have another answer by now.
         return void nativeThen.call(result, this.#onFulfilled as (value: unknown) => void, this.#onRejected);
       }
@@ -268,7 +269,10 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     }
     if (this.#verdict) this.#settle(this.#verdict, this.#result);
     else if (isCancelled) this.#settle('aborted');
-    else this.#state = this.isPromise ? AWAITING : RUNNING;
+    else {
+      this.#state = this.isPromise ? AWAITING : RUNNING;
+      host.budget.begin();
+    }
   }
 
   #iterate(iterable: AsyncIterable<R>, run: Run<R>): void {
