@@ -18,20 +18,26 @@ export function asyncIteratorOf<T>(iterable: AsyncIterable<T>): AsyncIterator<T>
   const stream = iterable as Partial<ReadableStream<T>>;
   if (!isFunction(stream.getReader)) return iterable[Symbol.asyncIterator]();
   const reader = stream.getReader();
+  let isReleased = false;
+  const release = (): void => {
+    isReleased = true;
+    reader.releaseLock();
+  };
   return {
     async next() {
       try {
         const item = (await reader.read()) as IteratorResult<T>;
-        if (item.done) reader.releaseLock();
+        if (item.done) release();
         return item;
       } catch (error) {
-        reader.releaseLock();
+        release();
         throw error;
       }
     },
     return() {
-      const cancelled = reader.cancel();
-      reader.releaseLock();
+      // At its end already, though nobody has seen its last answer yet.
+      const cancelled = isReleased ? Promise.resolve() : reader.cancel();
+      release();
       return cancelled as Promise<never>;
     },
   };
@@ -65,6 +71,10 @@ export class AsyncIteration<T> implements Held {
     this.#iterator = asyncIteratorOf(iterable);
     this.#observer = observer;
     this.#budget = budget;
+  }
+
+  /** Asks for the first item. */
+  start(): void {
     this.#ask();
   }
 
@@ -122,6 +132,7 @@ export class AsyncIteration<T> implements Held {
 export function fromAsyncIterable<T>(iterable: AsyncIterable<T>): Observable<T> {
   return new Observable((subscriber) => {
     const iteration = new AsyncIteration(iterable, subscriber);
+    iteration.start();
     return () => void iteration.stop()?.catch(reportError);
   });
 }

@@ -262,8 +262,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
         else read.stream.subscribe(run);
       } catch (error) {
         // The teardown of a stream that has ended already; its subscriber would not hear of an error any more.
-        if (!run.closed) throw error;
-        reportError(error);
+        if (run.closed) reportError(error);
+        else {
+          this.#teardown(run);
+          throw error;
+        }
       }
       if (this.#state !== STARTING) return;
     }
@@ -277,8 +280,14 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
 
   #iterate(iterable: AsyncIterable<R>, run: Run<R>): void {
     if (run.closed) return;
-    const iteration = (this.#iteration = new AsyncIteration(iterable, run, this.#host.budget));
+    // An abort from inside the iterator can only ask: what it has begun there, it may have to await.
+    this.isPromise = true;
+    const iteration = new AsyncIteration(iterable, run, this.#host.budget);
+    if (this.#abort === undefined && !run.closed) iteration.start();
+    this.isPromise = false;
+    this.#iteration = iteration;
     if (run.closed) void iteration.stop()?.catch(reportError);
+    else if (this.#abort !== undefined) this.#leave(iteration, run);
   }
 
   onValue(value: R): void {
