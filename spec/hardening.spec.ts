@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Subject } from 'rxjs';
 import { BackgroundJobs, pullFrom, workerPoolSettled } from '../src/index.js';
 import type { JobContext, JobHooks, ShutdownLevel } from '../src/index.js';
-import { brief } from './BackgroundJobs/support.js';
+import { brief, nonZero } from './BackgroundJobs/support.js';
 import { Deferred } from './support/deferred.js';
 import { takeReported, turn } from './support/guard.js';
 
@@ -116,5 +116,34 @@ describe('a ReadableStream that has come to its end', () => {
       expect(log).to.eql(['complete']);
       expect(stream.locked).to.equal(false);
     });
+  }
+});
+
+describe('an iterable that shuts the handle down in its [Symbol.iterator]()', () => {
+  for (const level of ['drain', 'abandon'] as const) {
+    for (const [kind, symbol] of [
+      ['', Symbol.iterator],
+      ['async ', Symbol.asyncIterator],
+    ] as const) {
+      it(`('${level}', ${kind}iterable) is asked for nothing, and told to return`, async () => {
+        const calls: string[] = [];
+        const iterator = {
+          next: () => calls.push('next'),
+          return: () => calls.push('return'),
+        };
+        const { jobs } = handle(async () => undefined);
+        const iterable = {
+          [symbol]() {
+            void jobs.shutdown(level);
+            return iterator;
+          },
+        };
+        const subscription = jobs.listenTo(iterable as unknown as Iterable<string>);
+        await jobs.ended;
+        expect(calls).to.eql(['return']);
+        expect(subscription.closed).to.equal(true);
+        expect(nonZero(jobs.stats)).to.eql({});
+      });
+    }
   }
 });

@@ -54,6 +54,11 @@ export class Sources<J> implements Intake {
         this.#checkClosed();
       });
       this.#listened.add(listening);
+      // Its iterator may have shut the pool down when it was asked for.
+      if (!this.#host.isOpen) {
+        listening.intake.cut();
+        return subscription;
+      }
       subscription.add(() => {
         this.#leaving.add(listening);
         this.awaitsRest = true;
