@@ -1,7 +1,7 @@
 // Callbacks that shut the pool down at the worst moment.
 import { expect } from 'chai';
 import { Subject } from 'rxjs';
-import { BackgroundJobs, pullFrom, workerPoolSettled } from '../src/index.js';
+import { BackgroundJobs, pullFrom, pullThrough, workerPoolSettled } from '../src/index.js';
 import type { JobContext, JobHooks, ShutdownLevel } from '../src/index.js';
 import { brief, nonZero } from './BackgroundJobs/support.js';
 import { Deferred } from './support/deferred.js';
@@ -146,4 +146,20 @@ describe('an iterable that shuts the handle down in its [Symbol.iterator]()', ()
       });
     }
   }
+});
+
+describe('a polluted Object.prototype', () => {
+  it('is not taken for the error with which an iteration ends', async () => {
+    const prototype = Object.prototype as { error?: unknown; isError?: unknown };
+    const results: number[] = [];
+    try {
+      prototype.error = 'somebody put it there';
+      prototype.isError = true;
+      for await (const n of pullThrough([1, 2], async (i) => i, { workers: 1, buffer: 0 })) results.push(n);
+    } finally {
+      delete prototype.error;
+      delete prototype.isError;
+    }
+    expect(results).to.eql([1, 2]);
+  });
 });

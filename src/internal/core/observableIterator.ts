@@ -5,7 +5,9 @@ import { Fifo } from '../support/fifo.js';
 import type { EventLoopBudget, Held } from './budget.js';
 
 type Item<T> = IteratorResult<T, undefined>;
-type End = { readonly error?: unknown };
+type End = { readonly isError: boolean; readonly error?: unknown };
+
+const COMPLETED: End = { isError: false };
 
 export interface ObservableIteratorParts<T> {
   readonly source: Observable<T>;
@@ -67,14 +69,14 @@ export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined
     this.#hasReturned = true;
     this.#stop.next();
     // An error that waited is let go of too.
-    this.#end = {};
+    this.#end = COMPLETED;
     this.#answer();
     return Promise.resolve({ done: true, value });
   }
 
   /** Ends the subscription with `error`, after what waits. */
   fail(error: unknown): void {
-    this.#finish({ error });
+    this.#finish({ isError: true, error });
     this.#stop.next();
   }
 
@@ -82,8 +84,8 @@ export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined
     this.#isStarted = true;
     this.#parts.source.pipe(takeUntil(this.#stop)).subscribe({
       next: (value) => this.#take(value),
-      error: (error: unknown) => this.#finish({ error }),
-      complete: () => this.#finish({}),
+      error: (error: unknown) => this.#finish({ isError: true, error }),
+      complete: () => this.#finish(COMPLETED),
     });
   }
 
@@ -118,8 +120,8 @@ export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined
     }
     while (asked.length > 0 && this.#end !== undefined) {
       const end = this.#end;
-      this.#end = {};
-      if ('error' in end) asked.shift()!.reject(end.error);
+      this.#end = COMPLETED;
+      if (end.isError) asked.shift()!.reject(end.error);
       else asked.shift()!.resolve({ done: true, value: undefined });
     }
   }
