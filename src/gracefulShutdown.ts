@@ -1,5 +1,6 @@
 import { asyncScheduler, from, Observable, Subscription, takeWhile } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
+import { DEFAULT_GRACE } from './internal/core/shutdown.js';
 import { after } from './internal/support/after.js';
 import {
   checkConfig,
@@ -11,9 +12,6 @@ import {
 } from './internal/support/checks.js';
 import { reportError } from './internal/support/reporting.js';
 import type { ShutdownLevel } from './types.js';
-
-/** Milliseconds. */
-export const DEFAULT_GRACE = 2000;
 
 /** How long a shutdown may take. */
 export interface DeadlineConfig {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { LEVELS } from '../../src/internal/core/shutdown.js';
+import { LEVELS, readLevel } from '../../src/internal/core/shutdown.js';
 import { show } from '../../src/internal/support/describe.js';
-import { misspelt, readLevel, suggest } from '../../src/internal/support/suggest.js';
+import { misspelt, suggest } from '../../src/internal/support/suggest.js';
 
 describe('a suggestion', () => {
   const known = ['workers', 'buffer', 'on'];
@@ -49,7 +49,7 @@ describe('a suggestion', () => {
 
 describe('the value of a shutdown notifier', () => {
   for (const [index, level] of LEVELS.entries()) {
-    it(`is the level that it names: ${level}`, () => expect(readLevel(level, LEVELS)).to.eql({ level: index }));
+    it(`is the level that it names: ${level}`, () => expect(readLevel(level)).to.eql({ level: index }));
   }
 
   for (const value of [
@@ -68,7 +68,7 @@ describe('the value of a shutdown notifier', () => {
     ['abort'],
   ]) {
     it(`is a drain without a word, when it is nothing like a level: ${show(value).slice(0, 20)}`, () => {
-      expect(readLevel(value, LEVELS)).to.eql({ level: 0 });
+      expect(readLevel(value)).to.eql({ level: 0 });
     });
   }
 
@@ -84,7 +84,7 @@ describe('the value of a shutdown notifier', () => {
   };
   for (const [value, meant] of Object.entries(near)) {
     it(`is a drain and a complaint, when it is nearly a level: ${JSON.stringify(value)}`, () => {
-      const { level, complaint } = readLevel(value, LEVELS);
+      const { level, complaint } = readLevel(value);
       expect(level).to.equal(0);
       expect(complaint).to.be.an.instanceOf(TypeError);
       expect(complaint!.message).to.equal(

@@ -3,14 +3,13 @@ import type { ObservableInput, SchedulerLike, Subscriber, Unsubscribable } from 
 import { BufferOverflowError } from '../../errors.js';
 import type { JobContext, Overflow } from '../../types.js';
 import { reportError } from '../support/reporting.js';
-import { readLevel } from '../support/suggest.js';
 import { EventLoopBudget } from './budget.js';
 import { Buffer } from './buffer.js';
 import { Crew } from './crew.js';
 import type { Demand, Intake, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
-import { ABANDON, ABORT, DISCARD, LEVELS } from './shutdown.js';
+import { ABANDON, ABORT, DISCARD, readLevel } from './shutdown.js';
 import { PlainStore } from './store.js';
 import type { JobStore } from './store.js';
 import { Slots } from './worker.js';
@@ -317,7 +316,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
       this.#results.add(
         notifier.pipe(takeWhile(() => !this.closed)).subscribe({
           next: (value) => {
-            const { level, complaint } = readLevel(value, LEVELS);
+            const { level, complaint } = readLevel(value);
             if (complaint !== undefined) reportError(complaint);
             this.#shutdown(level, end);
           },

@@ -1,12 +1,9 @@
 import { Subject, Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import type { ShutdownLevel } from '../../types.js';
-import { ABORT, LEVELS } from '../core/shutdown.js';
+import { ABORT, DEFAULT_GRACE, LEVELS } from '../core/shutdown.js';
 import { after } from '../support/after.js';
 import { checkConfig, checkDuration, checkOneOf, checkScheduler } from '../support/checks.js';
-
-/** Milliseconds from `'abort'` to `'abandon'`, where nobody says. */
-export const DEFAULT_GRACE = 2000;
 
 /** The levels of a shutdown that is called for, again and again perhaps: the earliest deadline and the shortest grace count. */
 export class Escalation {

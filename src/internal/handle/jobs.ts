@@ -14,10 +14,11 @@ import type {
 import { checkSource, iterableOf } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
 import { Pool } from '../core/pool.js';
+import type { CoreOptions } from '../core/pool.js';
 import { ABORT, LEVELS } from '../core/shutdown.js';
+import type { Listeners } from '../lifecycle/hooks.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
-import type { PoolOptions } from '../options.js';
 import { clockOf, unfailing } from '../support/clock.js';
 import { Deferred } from '../support/deferred.js';
 import { isObject } from '../support/checks.js';
@@ -41,6 +42,13 @@ export type Pipeline = <J, R>(
   options: { readonly shutdown: Observable<unknown>; readonly workers: number },
 ) => Observable<never>;
 
+/** The options of a handle, checked. */
+export interface JobsOptions<J, R> extends CoreOptions<R> {
+  readonly name: string;
+  readonly shutdown: Observable<unknown>;
+  readonly hooks: Listeners<J, R> | undefined;
+}
+
 /** What a caller of `send` or `submit` may say. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -52,7 +60,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   readonly outcomes$: Observable<JobOutcome<J, R>>;
   readonly ended: Promise<ShutdownReport<J>>;
 
-  readonly #options: PoolOptions<J, R>;
+  readonly #options: JobsOptions<J, R>;
   readonly #now: () => number;
   readonly #store = new RecordStore<J, R>();
   readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
@@ -70,7 +78,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   #idlers: (() => void)[] = [];
   #ids = 0;
 
-  constructor(options: PoolOptions<J, R>, pipeline: Pipeline) {
+  constructor(options: JobsOptions<J, R>, pipeline: Pipeline) {
     this.#options = options;
     this.#now = unfailing(clockOf(options.scheduler), (error) => queueMicrotask(() => this.#pool.crash(error)));
     this.#lifecycle = new Lifecycle({
