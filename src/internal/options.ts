@@ -33,7 +33,7 @@ export const OPTIONS: readonly string[] = [
   'scheduler',
   'name',
 ];
-/** Known, and not there yet. */
+/** Options that are planned and not there yet. */
 const PLANNED = ['queue', 'ttl', 'timeout', 'retry', 'rateLimit', 'ordered'];
 
 /** @throws TypeError or RangeError that names the option and its value */

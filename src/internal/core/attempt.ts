@@ -3,7 +3,7 @@ import type { JobContext } from '../../types.js';
 /** One start of one job. An AbortController costs more than all the rest together, so it is made when the signal is read. */
 export class Attempt implements JobContext {
   readonly worker: number;
-  /** There are no retries yet. */
+  /** Always the first: there are no retries yet. */
   readonly attempt = 1;
   readonly index: number;
   #controller: AbortController | undefined;
@@ -22,7 +22,7 @@ export class Attempt implements JobContext {
     return this.#controller.signal;
   }
 
-  /** Not a method, because `work` may hold the attempt and may only listen. */
+  /** Static, because `work` may have the attempt as its context, and must not abort itself. */
   static abort(attempt: Attempt, reason: unknown): void {
     attempt.#abort = { reason };
     attempt.#controller?.abort(reason);

@@ -3,25 +3,25 @@ import { Fifo } from '../support/fifo.js';
 import type { JobObserver } from './observer.js';
 import type { JobStore, Removed } from './store.js';
 
-/** Whom a buffer tells of what it takes in and loses. */
+/** What a buffer calls when it takes a job in or loses one. */
 export type BufferObserver<T> = Pick<
   JobObserver<T, never>,
   'countAccepted' | 'notifyAccepted' | 'countRefused' | 'notifyRefused' | 'countRemoved' | 'notifyRemoved'
 >;
 
-/** What has been counted, and is still to be notified. */
+/** A change that has been counted, and that the observer has yet to be notified of. */
 interface News {
   readonly isLoss: boolean;
   notify(): void;
 }
 
 /**
- * What waits, and what happens when there is no room: the policy decides once, the arriving job has its place, then the
- * losses are notified. A hook told of an eviction may offer a job; it finds the buffer full and is refused.
+ * What waits, and what happens when there is no room. The policy decides once: the victims leave, the arriving job has its
+ * place, then the losses are notified. A job that a hook offers when it is told of one evicts nobody: it has room or is refused.
  */
 export class Buffer<T> {
   readonly store: JobStore<T>;
-  /** News wait until somebody calls {@link notifyNext}, and do not interrupt who brings them. */
+  /** While true, news wait for a call of {@link notifyNext}: they do not interrupt the call that has caused them. */
   isDeferred = false;
   /** Something has been counted that is still to be notified. */
   hasNews = false;
@@ -30,7 +30,7 @@ export class Buffer<T> {
   readonly #observer: BufferObserver<T> | undefined;
   readonly #onNotified: () => void;
   readonly #news = new Fifo<News | undefined>(undefined);
-  /** Jobs whose acceptance is still to be notified: the youngest, and perhaps some that have left. */
+  /** Acceptances among the news: those of the youngest in the store, and perhaps of some that have left it. */
   #unannounced = 0;
   /** Losses that are being notified: a hook told of one may cause the next. */
   #notifying = 0;
@@ -48,12 +48,12 @@ export class Buffer<T> {
     this.#onNotified = onNotified;
   }
 
-  /** Something has been counted that not everybody has been told of. */
+  /** A change has been counted that the observer has not been told of, or is being told of now. */
   get isNotifying(): boolean {
     return this.#notifying > 0 || this.hasNews;
   }
 
-  /** Gives `job` a place, if need be that of another. `false`: it is refused. */
+  /** Gives `job` a place, if need be that of an evicted one. `false`: the job is refused. */
   place(job: T, id: number, hasRoom: boolean, isEvictable: boolean): boolean {
     const { store } = this;
     const observer = this.#observer;
@@ -69,8 +69,8 @@ export class Buffer<T> {
     const removed = this.#evict();
     store.push(job, id, isEvictable);
     if (observer) {
-      observer.countRemoved(removed, 'evicted');
-      observer.countAccepted(job);
+      observer.countRemoved(removed);
+      observer.countAccepted();
       this.#add({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
       this.#announce(observer, job, id);
     }
@@ -80,11 +80,11 @@ export class Buffer<T> {
   refuse(job: T, id: number, reason: RefusalReason): void {
     const observer = this.#observer;
     if (!observer) return;
-    observer.countRefused(job, reason);
+    observer.countRefused();
     this.lose(() => observer.notifyRefused(job, id, reason));
   }
 
-  /** All that waits loses its place. */
+  /** Removes all that waits. */
   drop(reason: EvictionReason): readonly Removed<T>[] {
     const { store } = this;
     const observer = this.#observer;
@@ -94,13 +94,13 @@ export class Buffer<T> {
       if (observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
     if (observer && removed.length > 0) {
-      observer.countRemoved(removed, reason);
+      observer.countRemoved(removed);
       this.lose(() => observer.notifyRemoved(removed, reason));
     }
     return removed;
   }
 
-  /** A loss has been counted: `notify` tells of it. */
+  /** Adds a loss that has been counted: `notify` tells the observer of it. */
   lose(notify: () => void): void {
     this.#add({ isLoss: true, notify });
     this.#brought();
@@ -112,7 +112,7 @@ export class Buffer<T> {
     while (store.length > 0 && this.#unannounced >= store.length && this.notifyNext());
   }
 
-  /** Notifies what was counted first. `false`: there is nothing. */
+  /** Notifies the oldest of the news. `false`: there are none. */
   notifyNext(): boolean {
     if (!this.hasNews) return false;
     const { isLoss, notify } = this.#news.shift()!;
@@ -126,7 +126,7 @@ export class Buffer<T> {
   }
 
   #accept(observer: BufferObserver<T>, job: T, id: number): void {
-    observer.countAccepted(job);
+    observer.countAccepted();
     if (this.isDeferred || this.hasNews) this.#announce(observer, job, id);
     else observer.notifyAccepted(job, id);
   }

@@ -23,12 +23,12 @@ export class Crew<J, R> {
     return this.idle.length > 0 || this.#workers.size < this.#limit;
   }
 
-  /** No worker runs a job, looks for one or tells of one. */
+  /** No worker runs a job, looks for one, or is telling how one has ended. */
   get isIdle(): boolean {
     return this.idle.length === this.#workers.size;
   }
 
-  /** A worker that has yet to be subscribed to. */
+  /** Makes a worker. The caller has it subscribed. */
   spawn(host: WorkerHost<J, R>, onSubscribed: () => void): Worker<J, R> {
     const worker = new Worker<J, R>(host, this.#vacant.pop() ?? this.#workers.size + 1, onSubscribed);
     this.#workers.add(worker);

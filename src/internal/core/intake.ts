@@ -8,19 +8,19 @@ import type { EventLoopBudget, Held } from './budget.js';
 import { asyncIteratorOf, checkItem, fromAsyncIterable, isAsyncIterable, returnQuietly } from './iteration.js';
 import type { AnyIterable } from './iteration.js';
 
-/** Who runs the items of an iterable, as its intake sees it. */
+/** What runs the items of an iterable, as its intake sees it: a pool, or a handle's source. */
 export interface Demand<J> {
   /**
-   * Would an item that came now start at once? Or else one of an iterator that answers at once is not taken yet.
+   * Would an item that came now start at once? A synchronous iterator is asked for its next item only then.
    *
-   * @param isNested asked by a worker that has been started by another item: for itself only
+   * @param isNested a worker that another item has started asks, for itself alone
    */
   canStart(isNested: boolean): boolean;
   /** Is there a place for one more, to run or to wait? */
   hasRoom(): boolean;
-  /** Does a worker look for a job, and none waits for it? */
+  /** A worker is looking for a job, and none waits for it. */
   readonly isLooking: boolean;
-  /** Gives an item to that worker. */
+  /** Hands an item to that worker. */
   give(job: J): void;
   /** Takes in, or refuses, an item that was on its way when its intake ended. */
   arriveLate(job: J): void;
@@ -43,7 +43,7 @@ export interface Intake {
   close(): void;
   /** Nothing waits or runs any more. */
   onRest(): void;
-  /** The end, without what is still on its way. */
+  /** Ends it, without the item that is still on its way. */
   cut(): void;
 }
 
@@ -103,13 +103,13 @@ export class PulledIntake<J> implements Intake, Puller, Held {
   readonly #demand: Demand<J>;
   readonly #jobs: Observer<J>;
   readonly #iterator: Iterator<J> | AsyncIterator<J>;
-  /** `next()` is called where the source was subscribed, whoever has made room. */
+  /** The async context of the subscription, in which `next()` is called. */
   readonly #scope: AsyncScope | undefined;
   /** Nothing more is asked for. */
   awaitsRest = false;
   /** Nothing is taken any more: the iterator is at its end, or has been told to return. */
   #isEnded = false;
-  /** Items are being handed over: a worker that one has started may come to ask. */
+  /** Items are being handed over: a worker that one of them starts may call `pull` meanwhile. */
   #isHanding = false;
 
   constructor(iterable: AnyIterable<J>, demand: Demand<J>, jobs: Observer<J>) {

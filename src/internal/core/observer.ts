@@ -32,7 +32,7 @@ export interface Slot<T = unknown> {
   readonly context: JobContext;
   /** 1…N */
   readonly number: number;
-  /** Its value comes alone and with its end. */
+  /** `work` has returned a promise: its one value comes with its end. */
   readonly isPromise: boolean;
   /** Asks the job to end, with `reason` for its signal. */
   abort(reason: unknown): void;
@@ -43,7 +43,7 @@ export interface Slot<T = unknown> {
  * its turn has come, which may be later.
  */
 export interface JobObserver<T, R> {
-  /** Where its jobs wait: a store that keeps what the observer has to know. */
+  /** Where its jobs wait: a store that keeps the ids and times that the observer reports. */
   readonly store: JobStore<T>;
   /** Downstream gets outcomes, and not the values of the jobs. */
   readonly tellsOutcomes: boolean;
@@ -51,13 +51,13 @@ export interface JobObserver<T, R> {
   readonly hearsAccepted: boolean;
   /** A job has come: the answer is its id. */
   countOffered(job: T): number;
-  countAccepted(job: T): void;
+  countAccepted(): void;
   /** It has come, has a place and starts, all in one call of its owner's. */
-  countDirect(job: T): void;
+  countDirect(): void;
   notifyAccepted(job: T, id: number): void;
-  countRefused(job: T, reason: RefusalReason): void;
+  countRefused(): void;
   notifyRefused(job: T, id: number, reason: RefusalReason): void;
-  countRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void;
+  countRemoved(removed: readonly Removed<T>[]): void;
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void;
   started(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */

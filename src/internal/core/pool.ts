@@ -66,9 +66,9 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   puller: Puller | undefined;
   /** Where workers go that have to be merged: mergeMap's subscriber. */
   newcomers!: Subscriber<Worker<J, R>>;
-  /** Results that nobody has taken yet, where they take room. */
+  /** Counts the results that the consumer has not taken yet, where they take room. */
   untaken: (() => number) | undefined;
-  /** What brings the jobs of a source. */
+  /** The subscription to the source's jobs. */
   arrivals: Unsubscribable | undefined;
 
   readonly #options: CoreOptions<R>;
@@ -137,7 +137,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     intake.pull();
   }
 
-  /** An item that was on its way when its intake ended. */
+  /** Refuses an item that was on its way when its intake ended. */
   arriveLate(job: J): void {
     this.buffer.refuse(job, this.observer?.countOffered(job) ?? 0, 'closed');
   }
@@ -158,7 +158,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     const worker = this.#crew.idle.pop();
     if (worker === undefined) this.#spawn(() => void buffer.place(job, id, true, false));
     else if (this.mayStartDirectly) {
-      this.observer?.countAccepted(job);
+      this.observer?.countAccepted();
       worker.startWith(job, id, AT_START);
     } else {
       buffer.place(job, id, true, false);
@@ -178,7 +178,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     if (this.closed || this.#looking > 0 || !this.mayStartDirectly) return false;
     const worker = this.#crew.idle.pop();
     if (worker === undefined) return false;
-    this.observer!.countDirect(job);
+    this.observer!.countDirect();
     worker.startWith(job, job.id, job.arrivedAt);
     return true;
   }
@@ -196,7 +196,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     this.newcomers.next(worker);
   }
 
-  /** What was postponed deep in the stack starts here, a level above it. */
+  /** Starts the jobs that were postponed because the stack was too deep: here it is less so. */
   #startPostponed(): void {
     while (this.#isPostponed && this.#depth < DEEPEST) {
       this.#isPostponed = false;
@@ -230,7 +230,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
   }
 
-  /** Does a worker look for a job, and none waits for it? */
+  /** A worker is looking for a job, and none waits for it. */
   get isLooking(): boolean {
     return this.#looking > this.store.length;
   }
@@ -276,11 +276,11 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     this.#endWhenDone();
   }
 
-  /** The source, the notifier or a full buffer has failed. */
+  /** The source or the notifier has failed, or the buffer is full under `'error'`. */
   failIntake(error: unknown): void {
     this.accepting = false;
     if (!this.#failsAtEnd) {
-      // What ends while downstream hears of the error is not the end of the pool.
+      // Jobs that end while downstream handles the error must not complete the results.
       this.#hasEnded = true;
       return this.#results.error(error);
     }
@@ -289,13 +289,13 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     this.#endWhenDone();
   }
 
-  /** Something inside has thrown: the results error, whatever the form. */
+  /** The pool's own code, or a callback that it calls, has thrown: the results error, in every form. */
   crash(error: unknown): void {
     if (this.closed) reportError(error);
     else this.#results.error(error);
   }
 
-  /** Once no worker has anything to do or to tell, and nothing waits. */
+  /** Ends the pool once no worker has anything to do or to tell, and nothing waits. */
   #endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
     if (this.closed || this.#hasEnded) return;
@@ -321,7 +321,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
             this.#shutdown(level, end);
           },
           error: (error: unknown) => {
-            // The shutdown goes on, whatever becomes of its notifier.
+            // A shutdown that has begun goes on without its notifier.
             if (this.level >= 0) reportError(error);
             else this.failIntake(error);
           },
@@ -346,7 +346,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     this.#endWhenDone();
   }
 
-  /** After a crash: nothing is waited for. */
+  /** After a crash: waits for nothing. */
   abandon(): void {
     this.level = ABANDON;
     this.accepting = false;

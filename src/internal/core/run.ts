@@ -46,7 +46,7 @@ function isArrayLike(value: Record<PropertyKey, unknown>): boolean {
   return typeof value['length'] === 'number' && !isFunction(value);
 }
 
-/** Who has called `work`. */
+/** The worker, as its run sees it. */
 export interface RunOwner<R> {
   onValue(value: R): void;
   onError(run: Run<R>, error: unknown): void;

@@ -5,7 +5,7 @@ export interface JobStore<T> {
   readonly length: number;
   /** How many an overflow policy may remove. */
   readonly evictable: number;
-  /** The job that left last: its id, and when it had come, where that is kept. */
+  /** The id and the arrival of the job that left last, where the store keeps them. */
   readonly id: number;
   readonly arrivedAt: number;
   push(job: T, id: number, isEvictable: boolean): void;

@@ -5,7 +5,7 @@ interface Group<J, R> {
   readonly listener: () => void;
 }
 
-/** Which jobs depend on which caller's signal: one listener for each signal, whatever number of jobs share it. */
+/** Which jobs depend on which caller's signal: one listener for each signal, however many jobs share it. */
 export class Cancellation<J, R> {
   readonly #groups = new Map<AbortSignal, Group<J, R>>();
   readonly #onAbort: (records: readonly JobRecord<J, R>[], signal: AbortSignal) => void;
@@ -14,7 +14,7 @@ export class Cancellation<J, R> {
     this.#onAbort = onAbort;
   }
 
-  /** Gives `record` up when `signal` is aborted. */
+  /** Has `onAbort` called with `record` when `signal` is aborted. */
   watch(record: JobRecord<J, R>, signal: AbortSignal): void {
     record.signal = signal;
     let group = this.#groups.get(signal);
@@ -27,7 +27,7 @@ export class Cancellation<J, R> {
     group.members.add(record);
   }
 
-  /** The signal means nothing to `record` any more. */
+  /** Ends the watch over `record`: its signal has no effect any more. */
   unwatch(record: JobRecord<J, R>): void {
     const { signal } = record;
     if (signal === undefined) return;

@@ -7,13 +7,13 @@ import { PULLED } from './record.js';
 import type { JobRecord } from './record.js';
 
 /**
- * The way in: places and books are settled at once, so that an offer's answer is true; what is told of it, and its start,
- * wait for their turn in a flat loop. So jobs that offer jobs, to any depth, need no stack.
+ * How jobs come in. Each call decides and counts at once, so that the answer of an offer is true. Hooks are told, and jobs
+ * started, in one flat loop of the outermost call: jobs may offer jobs to any depth.
  */
 export class Entrance<J, R> implements Claim {
-  /** Callers are let in. */
+  /** Jobs of callers are taken in. */
   isOpen = true;
-  /** Who waits for room, first come first served: senders, and items whose place has gone to another. */
+  /** Jobs that wait for room, first come first served: those of senders, and pulled items whose place has gone to another. */
   readonly senders: LinkedQueue<JobRecord<J, R>> = new LinkedQueue();
   readonly isGroup = true;
   readonly onlyStarts = false;
@@ -25,7 +25,7 @@ export class Entrance<J, R> implements Claim {
   readonly #pool: Pool<JobRecord<J, R>, R>;
   readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
   readonly #line: Line;
-  /** Arrivals are being told and started. */
+  /** The loop of the outermost call is running. */
   #isLooping = false;
 
   constructor(pool: Pool<JobRecord<J, R>, R>, lifecycle: Lifecycle<JobRecord<J, R>, R, J>, line: Line) {
@@ -34,7 +34,7 @@ export class Entrance<J, R> implements Claim {
     this.#line = line;
   }
 
-  /** Now or never, and never before one who waits. */
+  /** Takes the job in now, or refuses it; it never takes room for which a sender waits. */
   offer(record: JobRecord<J, R>): void {
     if (this.isOpen && !this.#isLooping && this.senders.length === 0 && this.#startDirectly(record)) return;
     this.#arrive(record, () => {
@@ -44,7 +44,7 @@ export class Entrance<J, R> implements Claim {
     });
   }
 
-  /** Now, or when its turn has come. What was pulled is let in after callers are not any more. */
+  /** Takes the job in now, or when there is room. A pulled item is taken in also when those of callers no longer are. */
   send(record: JobRecord<J, R>): void {
     record.isEvictable = false;
     this.#arrive(record, () => {
@@ -58,12 +58,12 @@ export class Entrance<J, R> implements Claim {
     });
   }
 
-  /** Never. */
+  /** Refuses the job without looking for room. */
   refuse(record: JobRecord<J, R>, reason: RefusalReason): void {
     this.#arrive(record, () => this.#refuse(record, reason));
   }
 
-  /** Refuses those who wait, all before one is told. */
+  /** Refuses jobs that wait for room: counts all of them before the first is notified. */
   refuseSenders(reason: RefusalReason, isRefused: (record: JobRecord<J, R>) => boolean = () => true): void {
     const refused: JobRecord<J, R>[] = [];
     for (let record = this.senders.first; record !== undefined;) {
@@ -72,21 +72,24 @@ export class Entrance<J, R> implements Claim {
       record = behind;
     }
     if (this.senders.length === 0) this.#line.leave(this);
-    for (const record of refused) this.#lifecycle.countRefused(record, (record.refusal = reason));
+    for (const record of refused) {
+      record.refusal = reason;
+      this.#lifecycle.countRefused();
+    }
     this.run(() => {
       for (const record of refused)
         this.#pool.buffer.lose(() => this.#lifecycle.notifyRefused(record, record.id, reason));
     });
   }
 
-  /** Takes one of those who wait in. */
+  /** Takes in the job that has waited longest for room. */
   serve(): void {
     const record = this.senders.shift();
     if (this.senders.length === 0) this.#line.leave(this);
     this.run(() => this.#place(record));
   }
 
-  /** Some of those who wait leave: their callers have given them up. */
+  /** Removes jobs that wait for room and that their callers have given up. */
   withdraw(records: readonly JobRecord<J, R>[]): void {
     const leaving = new Set(records);
     this.refuseSenders('withdrawn', (record) => leaving.has(record));
@@ -119,7 +122,7 @@ export class Entrance<J, R> implements Claim {
     this.run(decide);
   }
 
-  /** Decides at once. The outermost call tells and starts what the decisions of all calls in it have led to. */
+  /** Calls `decide` at once. The outermost call then notifies and starts what all calls nested in it have decided. */
   run(decide: () => void): void {
     const pool = this.#pool;
     const { buffer } = pool;
@@ -144,7 +147,7 @@ export class Entrance<J, R> implements Claim {
     const pool = this.#pool;
     const { buffer } = pool;
     const { length } = buffer.store;
-    // Its start is decided, though others may have their turn first: no policy chooses it.
+    // A job that is going to start, though others are ahead of it in the loop, is no victim for an overflow policy.
     const starts = length < pool.free;
     if (!starts || length > 0 || buffer.isDeferred) record.keepScope();
     if (!buffer.place(record, record.id, pool.hasRoom(), !starts)) record.refusal = 'full';

@@ -5,7 +5,7 @@ import { ABORT, DEFAULT_GRACE, LEVELS } from '../core/shutdown.js';
 import { after } from '../support/after.js';
 import { checkConfig, checkDuration, checkOneOf, checkScheduler } from '../support/checks.js';
 
-/** The levels of a shutdown that is called for, again and again perhaps: the earliest deadline and the shortest grace count. */
+/** The levels of a shutdown that may be called more than once: the earliest deadline and the shortest grace count. */
 export class Escalation {
   readonly levels: Subject<ShutdownLevel> = new Subject();
 
@@ -33,12 +33,12 @@ export class Escalation {
     this.levels.next(level);
   }
 
-  /** A level has been called for, by whomever: after `'abort'` the grace counts. */
+  /** The pool is told of `level`, by a call or by its notifier: with `'abort'` the grace begins. */
   reached(level: unknown): void {
     if (level === 'abort') this.#escalateAfter(this.#abortGrace, 'abandon');
   }
 
-  /** Nothing is timed any more. */
+  /** Stops all timers, for good. */
   end(): void {
     this.#hasEnded = true;
     this.#timers.abort.stop();
@@ -50,7 +50,7 @@ export class Escalation {
   }
 }
 
-/** One timer, whatever number of deadlines: the earliest counts. */
+/** One timer for any number of deadlines: the earliest counts. */
 class Timer {
   #due = Infinity;
   #running = Subscription.EMPTY;

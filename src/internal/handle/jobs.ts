@@ -32,10 +32,10 @@ import type { Door } from './record.js';
 import { Sources } from './sources.js';
 import type { SourcesHost } from './sources.js';
 
-/** So many waiting jobs are shown to people. */
+/** The most waiting jobs that `inspect` shows. */
 const MOST_SHOWN = 100;
 
-/** The pipeline of all forms, which stands above this folder. */
+/** The pipeline of all forms. It is handed in, because it is defined in a layer above this one. */
 export type Pipeline = <J, R>(
   pool: Pool<J, R>,
   source: Observable<never>,
@@ -55,7 +55,7 @@ export interface CallOptions {
   readonly wait?: boolean | undefined;
 }
 
-/** What a BackgroundJobs is inside: records, senders and promises around a pool. What is queued, run and ended is the pool's business. */
+/** The inside of a BackgroundJobs: records, senders and promises around a pool, which queues, runs and ends the jobs. */
 export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<J> {
   readonly outcomes$: Observable<JobOutcome<J, R>>;
   readonly ended: Promise<ShutdownReport<J>>;
@@ -222,7 +222,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   onClosing(isCut: boolean): void {
     this.#entrance.isOpen = false;
-    // An item that was pulled belongs to no caller: it is run while anything is.
+    // A pulled item has no caller who could be told of a refusal: a drain runs it.
     this.#entrance.refuseSenders('closed', ({ door }) => isCut || door !== PULLED);
     this.#closing.next();
   }
@@ -231,7 +231,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#pool.closeIntake();
   }
 
-  // ---- Whose the jobs are
+  // ---- The owner of the jobs
 
   onAccepted(record: JobRecord<J, R>): void {
     if (record.door === PULLED) return this.#sources.onSeated();
@@ -290,9 +290,9 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     if (this.#idlers.length > 0) this.#wakeIdlersLater();
   }
 
-  // ---- Callers who change their mind
+  // ---- Callers that give jobs up
 
-  /** All that wait leave before one that runs is aborted: its worker's next job must not be one of them. */
+  /** Removes those that wait before it aborts those that run: a worker's next job must not be one of them. */
   #cancel(records: readonly JobRecord<J, R>[], reason: unknown): void {
     const entrance = this.#entrance;
     const sending = records.filter(({ queue }) => queue === entrance.senders);
@@ -381,7 +381,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     });
   }
 
-  /** After this call, in which a worker may find another job. */
+  /** Not in this call, in which a worker may still find its next job. */
   #wakeIdlersLater(): void {
     if (this.#idlers.length > 0) queueMicrotask(() => this.#wakeIdlers());
   }
@@ -406,7 +406,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#wakeIdlers();
   }
 
-  /** Something inside has thrown. Nothing is waited for, and every job has its outcome. */
+  /** The pipeline has thrown. Ends the pool without waiting for anything; every job gets its outcome. */
   #onCrash(error: unknown): void {
     const { buffer } = this.#pool;
     buffer.isDeferred = false;
@@ -423,7 +423,7 @@ function reasonOf(reason: unknown, job: unknown): unknown {
   return reason === undefined ? new JobAbortedError(job) : reason;
 }
 
-/** A notifier that fails can end nothing any more: that is reported, and the pool goes on. */
+/** Reports an error of the notifier, in place of passing it on: the pool goes on. */
 function reported(notifier: Observable<unknown>): Observable<unknown> {
   return notifier.pipe(
     catchError((error: unknown) => {

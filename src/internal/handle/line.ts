@@ -2,19 +2,19 @@ import type { Puller } from '../core/intake.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 import type { Linked } from '../support/linkedQueue.js';
 
-/** Who waits for room: all senders as one, and each iterable that could be asked. */
+/** A member of the line for room: all senders together are one, and so is each iterable that could be asked for an item. */
 export interface Claim extends Linked<Claim> {
-  /** It stands for many: it joins at the front, unless it was served last. */
+  /** The senders' claim: it joins at the front, unless it was served last. */
   readonly isGroup: boolean;
-  /** It takes a place only for a job that starts at once, unless senders wait. */
+  /** A synchronous iterable's: it takes a place only for a job that starts at once, unless senders wait. */
   readonly onlyStarts: boolean;
-  /** It yields to a claim that only starts, because what it reads ahead would fill the buffer. */
+  /** An async iterable's: it yields to those that only start, because what it reads ahead would fill the buffer. */
   readonly readsAhead: boolean;
-  /** Takes one place. It leaves the line, by itself, when it has nothing more for now. */
+  /** Takes one place. The claim itself leaves the line when it has nothing more for now. */
   serve(): void;
 }
 
-/** What the line waits for. */
+/** The pool, as the line asks it for places. */
 export interface Places {
   /** Asked by a worker that looks for a job: the line, while somebody is in it. */
   puller: Puller | undefined;

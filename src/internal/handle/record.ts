@@ -13,7 +13,7 @@ export const OFFERED = 0;
 export const SENT = 1;
 export const SUBMITTED = 2;
 export const PULLED = 3;
-/** Submitted by somebody who watches its values. */
+/** By `submit$`. */
 export const OBSERVED = 4;
 export type Door = typeof OFFERED | typeof SENT | typeof SUBMITTED | typeof PULLED | typeof OBSERVED;
 
@@ -24,7 +24,7 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   readonly id: number;
   /** Milliseconds, by the clock of the pool. */
   readonly arrivedAt: number;
-  /** An overflow policy may choose it: it was offered, and nobody was made to wait for its place. */
+  /** An overflow policy may choose it: it came by `offer` or `submit`, and did not wait for its place. */
   isEvictable: boolean;
   /** Its place among all that were placed. */
   order = 0;
@@ -60,7 +60,7 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
     }
   }
 
-  /** Rejects its promise, but raises no unhandledRejection where nobody looks. */
+  /** Rejects its promise. Where no caller handles it, this raises no unhandledRejection. */
   rejectQuietly(error: unknown): void {
     if (this.promise === undefined) return;
     ignoreRejection(this.promise);
@@ -72,15 +72,15 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
     this.resolve!(undefined);
   }
 
-  /** Whatever is done for it later is done in the context of this call. */
+  /** Keeps the async context of this call, for what is called for the job later. */
   keepScope(): void {
     this.scope ??= captureScope();
   }
 }
 
 /**
- * What waits in the handle, in the order of places. What may be evicted is linked by itself, so that a victim is found at
- * once; what was pulled, sent or is about to start stands in the other line.
+ * The jobs that wait, in the order of their places. Those that may be evicted are a queue of their own, so that a victim is
+ * found at once; those that were pulled, sent or are about to start are in the other queue.
  */
 export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
   length = 0;

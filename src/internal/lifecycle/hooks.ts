@@ -4,15 +4,15 @@ import { isPlain, show } from '../support/describe.js';
 import { reportError } from '../support/reporting.js';
 import { misspelt, suggest } from '../support/suggest.js';
 
-/** Who listens to what. */
+/** The hooks, by event, in array order. */
 export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: Required<JobHooks<J, R>>[E][] } & {
-  /** Can anybody hear of a failure? What only counts cannot. */
+  /** Each says whether somebody hears of a failure through one hooks object. An object that only counts says no. */
   readonly hearers: (() => boolean)[];
   /** May anybody look at the context in any way? What only counts reads its `attempt`. */
   showsContext: boolean;
 };
 
-/** Under this name a hooks object that only counts keeps a function that says whether somebody hears of outcomes from it. */
+/** A hooks object that only counts has a function of this name, which says whether somebody hears of outcomes from it. */
 export const COUNTER: unique symbol = Symbol.for('rxjs-background-jobs:counter') as never;
 
 export const EVENTS: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];

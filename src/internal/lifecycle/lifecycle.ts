@@ -15,13 +15,13 @@ export interface JobOwner<T, R, J> {
   onSettled(item: T, outcome: JobOutcome<J, R>): void;
 }
 
-/** What becomes of the jobs of one subscription: the one writer of its accounts and its outcomes. */
+/** What a {@link Lifecycle} is made of. */
 export interface LifecycleParts<T, R, J> {
   readonly hooks: Listeners<J, R> | undefined;
-  /** Milliseconds. */
+  /** The time, in milliseconds. */
   readonly now: () => number;
   readonly store: JobStore<T>;
-  /** Where outcomes go, in a form that tells them. */
+  /** Takes each outcome, in a form that emits outcomes. */
   readonly deliver?: ((outcome: JobOutcome<J, R>) => void) | undefined;
   /** Then items are its records; by default an item is the user's job. */
   readonly owner?: JobOwner<T, R, J> | undefined;
@@ -40,11 +40,11 @@ export interface Accounts {
 }
 
 /**
- * The life of every job of one subscription, counted in its accounts and told where somebody listens. For each event the
- * state comes first, then the hooks in their order, then the owner's promise, then downstream.
+ * The life of every job of one subscription: the one writer of its accounts and its outcomes. For each event the state comes
+ * first, then the hooks in their order, then the owner's promise, then downstream.
  *
- * @typeParam T what the pool takes for a job
- * @typeParam J what its user does
+ * @typeParam T the pool's item: the user's job, or a record of it
+ * @typeParam J the user's job
  */
 export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   readonly store: JobStore<T>;
@@ -84,11 +84,11 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   // ---- A place, or none
 
-  countAccepted(_item: T): void {
+  countAccepted(): void {
     this.accounts.accepted++;
   }
 
-  countDirect(_item: T): void {
+  countDirect(): void {
     this.accounts.offered++;
     this.accounts.accepted++;
   }
@@ -102,7 +102,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     });
   }
 
-  countRefused(_item: T, _reason: RefusalReason): void {
+  countRefused(): void {
     this.accounts.refused++;
   }
 
@@ -111,7 +111,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#settle(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
   }
 
-  countRemoved(removed: readonly Removed<T>[], _reason: EvictionReason): void {
+  countRemoved(removed: readonly Removed<T>[]): void {
     this.accounts.evicted += removed.length;
   }
 
@@ -122,7 +122,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     }
   }
 
-  /** The caller has given up an item that waited. */
+  /** Counts items whose callers gave them up while they waited. */
   countWithdrawn(items: readonly T[]): void {
     this.accounts.aborted += items.length;
   }
@@ -197,7 +197,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     return (this.#owner === undefined ? item : owned(item).job) as J;
   }
 
-  /** Never negative: a clock of the user's may be set back. */
+  /** Never negative: the clock of a user's scheduler may be set back. */
   #since(time: number): number {
     return Math.max(0, this.#now() - time);
   }

@@ -1,4 +1,4 @@
-// What a user gives, checked when it is given. An error names the option, the value, and what would have been right.
+// Checks of what a user passes in, made in that call. An error names the option, the value, and what would have been right.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 import { isPlain, show } from './describe.js';

@@ -17,7 +17,7 @@ export function clockOf(scheduler: SchedulerLike): () => number {
   return () => scheduler.now();
 }
 
-/** As `now`, but where it throws, or returns no number, it stands still from then on and `onFault` hears of it: accounts need no clock. */
+/** As `now`, but once that throws or returns no number, the time stands still and `onFault` is called: a pool's accounts need no clock. */
 export function unfailing(now: () => number, onFault: (error: unknown) => void): () => number {
   let last = 0;
   let hasFailed = false;

@@ -1,7 +1,7 @@
 const SMALL = 16;
 const LARGE = 1024;
 
-/** So many places, filled from the front. */
+/** An array of a fixed size, filled from the front. */
 interface Room<T> {
   readonly items: T[];
   previous: Room<T> | undefined;
@@ -69,18 +69,6 @@ export class Fifo<T> {
       this.#keep(tail);
     }
     return item;
-  }
-
-  /** From the oldest to the youngest. */
-  *[Symbol.iterator](): Generator<T, void> {
-    let room: Room<T> | undefined = this.#head;
-    for (let left = this.length, at = this.#start; left > 0; left--) {
-      if (at === room!.items.length) {
-        room = room!.next;
-        at = 0;
-      }
-      yield room!.items[at++]!;
-    }
   }
 
   #addRoom(): void {

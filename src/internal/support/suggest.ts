@@ -1,4 +1,4 @@
-// What somebody may have meant.
+// What a user may have meant by a word that is not known.
 import { show } from './describe.js';
 
 /** `did you mean 'buffer'?`, or all there are. */

@@ -1,7 +1,7 @@
 // A turn of the event loop: setImmediate where the host has it, a message where it has not. A timer is the last resort: it
 // crawls in a hidden tab, and never fires under a test's fake timers.
 
-/** A turn that has been asked for. It keeps the process alive only once somebody waits for it. */
+/** A turn that has been asked for. It keeps the process alive only once `ref` has been called. */
 export interface Turn {
   ref(): void;
 }
