@@ -326,7 +326,16 @@ describe('options', () => {
 
     for (const form of names) {
       const options = withOverflow.includes(form) ? [...every, 'overflow' as const] : every;
-      const full = { ...base, shutdown: NEVER, yieldAfter: 5, hooks: {}, overflow: 'drop-oldest', name: 'mails' };
+      const rateLimit = { limit: 100, interval: 1 };
+      const full = {
+        ...base,
+        rateLimit,
+        shutdown: NEVER,
+        yieldAfter: 5,
+        hooks: {},
+        overflow: 'drop-oldest',
+        name: 'mails',
+      };
       const given = Object.fromEntries(options.map((option) => [option, full[option]]));
 
       it(`when it is made, however often it runs: ${form}`, () => {
@@ -432,7 +441,6 @@ describe('options', () => {
       ttl: 1000,
       timeout: 1000,
       retry: 3,
-      rateLimit: { limit: 1, interval: 1000 },
       ordered: true,
     };
     const refusal = (form: string, config: object): string => {

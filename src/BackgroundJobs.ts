@@ -109,6 +109,21 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    */
   listenTo(source: JobSource<J>): Subscription;
 
+  /**
+   * Lets no job start until {@link resume}, or for so many milliseconds; of several ends the latest counts. What runs goes on,
+   * and up to `workers + buffer` jobs may wait. A drain waits for the end of the pause, its deadline does not.
+   *
+   * @param ms ≥ 0 @default Infinity
+   * @throws TypeError or RangeError for a duration that is none
+   */
+  pause(ms?: number): void;
+
+  /** Ends the pause, however long it was to be. */
+  resume(): void;
+
+  /** Is there a pause now? */
+  readonly paused: boolean;
+
   /** Resolves when nothing is queued, delayed, running or lingering: at once when that is so now. */
   idle(): Promise<void>;
 
@@ -209,6 +224,18 @@ export const BackgroundJobs = class BackgroundJobs<J, R> implements AsyncDisposa
 
   inspect(): PoolSnapshot<J> {
     return inside<J, R>(this, 'inspect').inspect();
+  }
+
+  pause(ms: number = Infinity): void {
+    inside<J, R>(this, 'pause').pause(ms);
+  }
+
+  resume(): void {
+    inside<J, R>(this, 'resume').resume();
+  }
+
+  get paused(): boolean {
+    return inside<J, R>(this, 'paused').paused;
   }
 
   idle(): Promise<void> {

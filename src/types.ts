@@ -211,6 +211,11 @@ export interface PoolConfig<J, R> {
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
   /**
+   * At most `limit` starts (an integer ≥ 1) in any window of `interval` milliseconds (≥ 0), for the whole pool. A job that has to
+   * wait for the window takes a place: up to `workers + buffer` may wait; of an iterable nothing is asked ahead. @default none
+   */
+  readonly rateLimit?: { readonly limit: number; readonly interval: number } | undefined;
+  /**
    * Milliseconds, ≥ 0, of promise jobs, or of items of an async iterable, back to back after which the next one waits for
    * a turn of the event loop, so that timers and I/O are not starved. What waits for anything real is never delayed; never
    * in virtual time. `Infinity` is never. @default 5

@@ -13,6 +13,7 @@ import {
   checkScheduler,
 } from './support/checks.js';
 import { OVERFLOWS } from './core/overflow.js';
+import { rateLimit } from './policies/rateLimit.js';
 import { listenersOf } from './lifecycle/hooks.js';
 import type { Listeners } from './lifecycle/hooks.js';
 
@@ -32,9 +33,10 @@ export const OPTIONS: readonly string[] = [
   'yieldAfter',
   'scheduler',
   'name',
+  'rateLimit',
 ];
 /** Options that are planned and not there yet. */
-const PLANNED = ['queue', 'ttl', 'timeout', 'retry', 'rateLimit', 'ordered'];
+const PLANNED = ['queue', 'ttl', 'timeout', 'retry', 'ordered'];
 
 /** @throws TypeError or RangeError that names the option and its value */
 export function readPoolOptions<J, R>(
@@ -51,6 +53,7 @@ export function readPoolOptions<J, R>(
     overflow = 'error',
     shutdown = NEVER,
     hooks,
+    rateLimit: rate,
     yieldAfter = 5,
     scheduler = asyncScheduler,
   } = checkConfig(form, config, known, PLANNED);
@@ -63,6 +66,7 @@ export function readPoolOptions<J, R>(
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
+    policies: rate === undefined ? [] : [rateLimit(rate)],
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),

@@ -16,8 +16,8 @@ export interface Demand<J> {
    * @param isNested a worker that another item has started asks, for itself alone
    */
   canStart(isNested: boolean): boolean;
-  /** Is there a place for one more, to run or to wait? */
-  hasRoom(): boolean;
+  /** Is there a place for an item that takes its time to come? */
+  mayReadAhead(): boolean;
   /** A worker is looking for a job, and none waits for it. */
   readonly isLooking: boolean;
   /** Hands an item to that worker. */
@@ -133,7 +133,7 @@ export class PulledIntake<J> implements Intake, Puller, Held {
 
   #isWanted(isNested: boolean): boolean {
     if (!this.isOpen || this.isOutstanding) return false;
-    return this.isAsync ? this.#demand.hasRoom() : this.#demand.canStart(isNested);
+    return this.isAsync ? this.#demand.mayReadAhead() : this.#demand.canStart(isNested);
   }
 
   /** Asks for one item. */

@@ -2,13 +2,17 @@ import { Observable, takeWhile } from 'rxjs';
 import type { ObservableInput, SchedulerLike, Subscriber, Unsubscribable } from 'rxjs';
 import { BufferOverflowError } from '../../errors.js';
 import type { JobContext, Overflow } from '../../types.js';
+import { clockOf } from '../support/clock.js';
 import { reportError } from '../support/reporting.js';
 import { EventLoopBudget } from './budget.js';
 import { Buffer } from './buffer.js';
 import { Crew } from './crew.js';
+import { Gate } from './gate.js';
+import type { GateHost } from './gate.js';
 import type { Demand, Intake, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
+import type { Policy, PolicyFactory } from './policy.js';
 import { ABANDON, ABORT, DISCARD, readLevel } from './shutdown.js';
 import { PlainStore } from './store.js';
 import type { JobStore } from './store.js';
@@ -29,6 +33,8 @@ export interface CoreOptions<R> {
   readonly overflow: Overflow;
   readonly yieldAfter: number;
   readonly scheduler: SchedulerLike;
+  /** Each is made for the subscription. */
+  readonly policies: readonly PolicyFactory[];
   /** `work` or a hook may look at the context in any way. */
   readonly showsContext: boolean;
 }
@@ -46,12 +52,16 @@ export interface PoolParts<J, R> {
  * The state of one subscription: room and slots. Who lives and who is idle is its {@link Crew}; what waits is its
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
-export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
+export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
   readonly observer: JobObserver<J, R> | undefined;
   readonly emitsValues: boolean;
   readonly budget: EventLoopBudget;
+  /** While it is shut, no job starts. */
+  readonly gate: Gate;
+  /** Told of each start. */
+  readonly policies: readonly Policy[];
   readonly buffer: Buffer<J>;
   readonly isOwned: boolean;
   readonly slots: Slots = new Slots();
@@ -99,6 +109,13 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     this.emitsValues = !observer?.tellsOutcomes;
     this.isOwned = isOwned;
     this.budget = new EventLoopBudget(options);
+    const now = clockOf(options.scheduler);
+    const gate = (this.gate = new Gate(this, now, options.scheduler));
+    this.policies = options.policies.map((make) => {
+      const reason = {};
+      return make({ now, shut: (end) => gate.shut(reason, end) });
+    });
+    results.add(() => gate.stop());
     this.#crew = new Crew(options.workers);
     this.store = observer?.store ?? new PlainStore<J>();
     this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#endWhenDone());
@@ -125,7 +142,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   arrive(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
     if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
-    else if (!this.#crew.hasFree) this.#queue(job, id);
+    else if (!this.#crew.hasFree || !this.#isGateOpen()) this.#queue(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
       this.#isPostponed = true;
@@ -148,7 +165,9 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
   }
 
   #queue(job: J, id: number): void {
-    if (this.buffer.place(job, id, this.hasRoom(0), true) || this.#options.overflow !== 'error') return;
+    const isPlaced = this.buffer.place(job, id, this.hasRoom(0), true);
+    this.gate.refresh();
+    if (isPlaced || this.#options.overflow !== 'error') return;
     this.failIntake(new BufferOverflowError(this.#options.buffer, job));
   }
 
@@ -170,6 +189,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
 
   /** Nobody hears of an acceptance, nothing waits, and nobody could give a job: a job need not be seen to wait. */
   get mayStartDirectly(): boolean {
+    if (!this.gate.isOpen) return false;
     return !this.observer?.hearsAccepted && this.store.length === 0 && !this.puller && !this.buffer.hasNews;
   }
 
@@ -208,11 +228,29 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
 
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
-    while (this.store.length > 0 && this.#crew.hasFree && !this.closed) {
+    if (!this.#isGateOpen()) return;
+    while (this.gate.isOpen && this.store.length > 0 && this.#crew.hasFree && !this.closed) {
       const worker = this.#crew.idle.pop();
       if (worker) worker.proceed();
       else this.#spawn();
     }
+  }
+
+  // ---- The gate
+
+  #isGateOpen(): boolean {
+    if (!this.gate.isOpen) this.gate.refresh();
+    return this.gate.isOpen;
+  }
+
+  get isAwaited(): boolean {
+    return this.store.length > 0 || this.puller !== undefined;
+  }
+
+  /** Workers take what waits; iterables are asked. */
+  onOpen(): void {
+    this.startWaiting();
+    this.puller?.pull();
   }
 
   // ---- Room
@@ -223,10 +261,16 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
     return this.store.length + this.slots.active + untaken < workers + buffer;
   }
 
+  /** May an item be asked for that would wait? While the gate is shut, the places of free workers are not read into. */
+  mayReadAhead(): boolean {
+    return this.hasRoom() && (this.gate.isOpen || this.store.length < this.#options.buffer);
+  }
+
   /** Would a job that came now start at once? */
   canStart(isNested: boolean): boolean {
     const { length } = this.store;
     const looking = this.#looking;
+    if (!this.gate.isOpen) return false;
     return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
   }
 
@@ -244,7 +288,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J> {
       this.#looking--;
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
-    return this.store.length > 0 && !this.closed;
+    return this.store.length > 0 && this.#isGateOpen() && !this.closed;
   }
 
   rest(worker: Worker<J, R>): void {

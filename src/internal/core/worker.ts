@@ -7,6 +7,7 @@ import { Attempt, contextOf } from './attempt.js';
 import type { EventLoopBudget, Held } from './budget.js';
 import { AsyncIteration } from './iteration.js';
 import type { JobObserver, Owned, Slot, Verdict } from './observer.js';
+import type { Policy } from './policy.js';
 import { isNativePromise, nativeThen, readResult, Run } from './run.js';
 import type { RunOwner } from './run.js';
 import type { JobStore } from './store.js';
@@ -62,6 +63,8 @@ export interface WorkerHost<J, R> {
   readonly slots: Slots;
   readonly store: JobStore<J>;
   readonly budget: EventLoopBudget;
+  /** Told of each start. */
+  readonly policies: readonly Policy[];
   /** The results have ended or were unsubscribed: nothing starts any more. */
   readonly closed: boolean;
   /** Values of jobs go downstream. */
@@ -174,6 +177,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   #start(job: J, id: number, arrivedAt: number): void {
     const host = this.#host;
     const index = host.slots.take();
+    for (const policy of host.policies) policy.started?.();
     this.#state = STARTING;
     this.isPromise = false;
     this.job = job;

@@ -21,7 +21,7 @@ import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
 import { clockOf, unfailing } from '../support/clock.js';
 import { Deferred } from '../support/deferred.js';
-import { isObject } from '../support/checks.js';
+import { checkDuration, isObject } from '../support/checks.js';
 import { reportError } from '../support/reporting.js';
 import { Cancellation } from './cancellation.js';
 import { Entrance } from './entrance.js';
@@ -31,6 +31,9 @@ import { JobRecord, OBSERVED, OFFERED, PULLED, RecordStore, SENT, SUBMITTED } fr
 import type { Door } from './record.js';
 import { Sources } from './sources.js';
 import type { SourcesHost } from './sources.js';
+
+/** For the gate: a caller holds starts back. */
+const PAUSE = {};
 
 /** The most waiting jobs that `inspect` shows. */
 const MOST_SHOWN = 100;
@@ -202,8 +205,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     return this.#entrance.senders.length > 0;
   }
 
-  hasRoom(): boolean {
-    return this.#pool.hasRoom();
+  mayReadAhead(): boolean {
+    return this.#pool.mayReadAhead();
   }
 
   canStart(isNested: boolean): boolean {
@@ -328,6 +331,21 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#entrance.run(() => this.#pool.buffer.drop('cleared'));
     this.#pool.puller?.pull();
     return dropped;
+  }
+
+  // ---- Pauses
+
+  /** Of several pauses the latest end counts. */
+  pause(ms: number): void {
+    this.#pool.gate.shut(PAUSE, this.#now() + checkDuration('pause', ms));
+  }
+
+  resume(): void {
+    this.#pool.gate.open(PAUSE);
+  }
+
+  get paused(): boolean {
+    return this.#pool.gate.isShutBy(PAUSE);
   }
 
   // ---- What is known

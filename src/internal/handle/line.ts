@@ -19,6 +19,7 @@ export interface Places {
   /** Asked by a worker that looks for a job: the line, while somebody is in it. */
   puller: Puller | undefined;
   hasRoom(): boolean;
+  mayReadAhead(): boolean;
   canStart(isNested: boolean): boolean;
 }
 
@@ -70,6 +71,7 @@ export class Line implements Puller {
   /** While senders wait, room is all that anybody needs: an iterable that takes a place only for a start would never have its turn. */
   #isDue({ onlyStarts, readsAhead }: Claim, isNested: boolean): boolean {
     const needsStart = !this.#hasGroup && (onlyStarts || (readsAhead && this.#starters > 0));
-    return needsStart ? this.#places.canStart(isNested) : this.#places.hasRoom();
+    if (needsStart) return this.#places.canStart(isNested);
+    return readsAhead ? this.#places.mayReadAhead() : this.#places.hasRoom();
   }
 }

@@ -8,7 +8,7 @@ import { reportError } from '../support/reporting.js';
 import type { Claim, Line, Places } from './line.js';
 
 /** The handle, as its sources see it. */
-export interface SourcesHost<J> extends Pick<Places, 'hasRoom' | 'canStart'> {
+export interface SourcesHost<J> extends Pick<Places, 'mayReadAhead' | 'canStart'> {
   readonly budget: EventLoopBudget;
   /** Sources are asked. */
   readonly isOpen: boolean;
@@ -183,8 +183,8 @@ class Listening<J> implements Claim, Demand<J>, Observer<J> {
     return this.#host.canStart(isNested);
   }
 
-  hasRoom(): boolean {
-    return this.#host.hasRoom();
+  mayReadAhead(): boolean {
+    return this.#host.mayReadAhead();
   }
 
   give(job: J): void {

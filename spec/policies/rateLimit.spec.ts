@@ -1,0 +1,196 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { asyncScheduler, concat, from, merge, NEVER, of, Subject, timer } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { BackgroundJobs, pullFrom, pullThrough, workerPool, workerPoolSettled } from '../../src/index.js';
+import { turn } from '../support/guard.js';
+import { marbles } from '../support/marbles.js';
+
+describe('rateLimit', () => {
+  it('lets a start pass when the oldest of the last `limit` has left the window, and none before', () =>
+    marbles(({ hot, expectObservable }) => {
+      const jobs$ = hot('abc-----d---ef|');
+      const expected = ' ab--------cd--------e(f|)';
+      const rate = { limit: 2, interval: 10 };
+      expectObservable(jobs$.pipe(workerPool((job) => of(job), { workers: 4, buffer: 9, rateLimit: rate }))).toBe(
+        expected,
+      );
+    }));
+
+  it('leaves the whole window free after a quiet spell', () =>
+    marbles(({ hot, expectObservable }) => {
+      const jobs$ = hot('(ab) 96ms (cd)');
+      const rate = { limit: 2, interval: 10 };
+      const limited = jobs$.pipe(workerPool((job) => of(job), { workers: 1, buffer: 9, rateLimit: rate }));
+      expectObservable(limited).toBe('(ab) 96ms (cd)');
+    }));
+
+  it('counts starts, and not what runs', () =>
+    marbles(({ hot, cold, expectObservable }) => {
+      const jobs$ = hot('(ab)-----|');
+      const slow = cold('--------------(r|)');
+      const expected = ' --------------r---------(r|)';
+      const rate = { limit: 1, interval: 10 };
+      expectObservable(jobs$.pipe(workerPool(() => slow, { workers: 2, buffer: 9, rateLimit: rate }))).toBe(expected);
+    }));
+
+  it('lets `workers + buffer` wait while the window is full; then the overflow policy decides', () =>
+    marbles(({ hot }) => {
+      const jobs$ = hot('(abcdef)--|');
+      const rate = { limit: 1, interval: 20 };
+      const config = { workers: 2, buffer: 1, overflow: 'drop-incoming', rateLimit: rate } as const;
+      const seen: string[] = [];
+      jobs$
+        .pipe(workerPoolSettled((job) => of(job), config))
+        .subscribe(({ job, status }) => seen.push(`${asyncScheduler.now()} ${job} ${status}`));
+      asyncScheduler.schedule(() => {
+        expect(seen.slice(0, 3)).to.eql(['0 a completed', '0 e dropped', '0 f dropped']);
+        expect(seen.slice(3)).to.eql(['20 b completed', '40 c completed', '60 d completed']);
+      }, 90);
+    }));
+
+  it('overdraws no window, and starts nothing later than it must, whatever arrives when, in every form', () => {
+    const arrivals = fc.array(fc.nat({ max: 60 }), { minLength: 1, maxLength: 30 });
+    const limits = fc.record({ limit: fc.integer({ min: 1, max: 4 }), interval: fc.integer({ min: 1, max: 25 }) });
+    fc.assert(
+      fc.property(arrivals, limits, fc.nat({ max: 2 }), (at, rateLimit, form) => {
+        const starts: number[] = [];
+        const work = (): Observable<number> => {
+          starts.push(asyncScheduler.now());
+          return of(0);
+        };
+        marbles(() => {
+          const jobs$ = merge(...at.map((ms) => timer(ms)));
+          const config = { workers: 2, buffer: Infinity, rateLimit };
+          if (form === 0) jobs$.pipe(workerPool(work, config)).subscribe();
+          else if (form === 1) jobs$.pipe(workerPoolSettled(work, config)).subscribe();
+          else new BackgroundJobs(work, config).listenTo(jobs$);
+        });
+        const { limit, interval } = rateLimit;
+        const model: number[] = [];
+        for (const time of [...at].sort((a, b) => a - b)) {
+          const free = model.length < limit ? 0 : model[model.length - limit]! + interval;
+          model.push(Math.max(time, free, model.at(-1) ?? 0));
+        }
+        expect(starts).to.eql(model);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('asks a sync iterable for nothing while the window is full', () =>
+    marbles(({ expectObservable, flush }) => {
+      const taken: number[] = [];
+      const numbers = function* (): Generator<number> {
+        for (let i = 0; i < 4; i++) {
+          taken.push(asyncScheduler.now());
+          yield i;
+        }
+      };
+      const rate = { limit: 1, interval: 10 };
+      const limited = pullFrom(numbers()).pipe(workerPool((n) => of(n), { workers: 2, buffer: 3, rateLimit: rate }));
+      expectObservable(limited).toBe('a 9ms b 9ms c 9ms d 9ms |', { a: 0, b: 1, c: 2, d: 3 });
+      flush();
+      expect(taken).to.eql([0, 10, 20, 30]);
+    }));
+
+  it('is drained at its own pace, and dropped by a discard', () =>
+    marbles(({ hot, expectObservable }) => {
+      const config = { workers: 1, buffer: 9, rateLimit: { limit: 1, interval: 10 } };
+      const drained = hot('(abc)|').pipe(workerPool((job) => of(job), { ...config, shutdown: hot('-x') }));
+      expectObservable(drained).toBe('a 9ms b 9ms (c|)');
+      const discarded = hot('(abc)-').pipe(
+        workerPool((job) => of(job), { ...config, shutdown: hot('------x', { x: 'discard' }) }),
+      );
+      expectObservable(discarded).toBe('a-----|');
+    }));
+
+  it('leaves no timer behind: at the end, at an unsubscription, and where nothing waits', async () => {
+    const rateLimit = { limit: 1, interval: 60_000 };
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    await turn(); // mocha's own timer is there by now
+    const before = timers();
+    const jobs = new BackgroundJobs(async (n: number) => n, { workers: 1, buffer: 5, rateLimit });
+    await jobs.submit(1);
+    expect(timers()).to.equal(before);
+    jobs.offer(2);
+    expect(timers()).to.equal(before + 1);
+    await jobs.shutdown('discard');
+    expect(timers()).to.equal(before);
+    const results = concat(from([1, 2, 3]), NEVER)
+      .pipe(workerPool((n) => of(n), { workers: 1, buffer: 5, rateLimit }))
+      .subscribe();
+    expect(timers()).to.equal(before + 1);
+    results.unsubscribe();
+    expect(timers()).to.equal(before);
+    await turn();
+  });
+
+  it('holds in pullThrough too', async () => {
+    const seen: number[] = [];
+    const rateLimit = { limit: 2, interval: 5 };
+    for await (const n of pullThrough([1, 2, 3, 4, 5], (n) => [n], { workers: 3, buffer: 3, rateLimit })) seen.push(n);
+    expect(seen).to.eql([1, 2, 3, 4, 5]);
+  });
+
+  for (const [rateLimit, message] of [
+    [5, 'rateLimit'],
+    [{ limit: 0, interval: 1 }, 'rateLimit.limit must be an integer ≥ 1'],
+    [{ limit: 1.5, interval: 1 }, 'rateLimit.limit must be'],
+    [{ limit: 1, interval: -1 }, 'rateLimit.interval must be'],
+    [{ limit: 1 }, 'rateLimit.interval must be'],
+    [{ limit: 1, interval: 1, per: 2 }, "rateLimit has no option 'per'"],
+  ] as const) {
+    it(`refuses ${JSON.stringify(rateLimit)}`, () => {
+      expect(() => workerPool((n: number) => of(n), { workers: 1, buffer: 0, rateLimit: rateLimit as never })).to.throw(
+        message,
+      );
+    });
+  }
+});
+
+describe('pause', () => {
+  it('starts no job until resume, or for so long; the later end counts', () =>
+    marbles(({ hot, expectObservable }) => {
+      const jobs = new BackgroundJobs((job: string) => of(job), { workers: 2, buffer: 9, overflow: 'drop-incoming' });
+      const done = new Subject<string>();
+      jobs.outcomes$.subscribe(({ job }) => done.next(job));
+      jobs.listenTo(hot('a-b-----c---d--------e'));
+      const expected = ' a------bc-----d------e';
+      const at = (ms: number, act: () => void): void => void asyncScheduler.schedule(act, ms);
+      at(1, () => jobs.pause(6));
+      at(3, () => jobs.pause(2));
+      at(9, () => jobs.pause());
+      at(14, () => jobs.resume());
+      expectObservable(done).toBe(expected);
+      at(10, () => expect([jobs.paused, jobs.stats.queued]).to.eql([true, 0]));
+      at(13, () => expect([jobs.paused, jobs.stats.queued]).to.eql([true, 1]));
+      at(15, () => expect([jobs.paused, jobs.stats.queued]).to.eql([false, 0]));
+    }));
+
+  it('is waited for by a drain, and not by its deadline; what runs goes on', () =>
+    marbles(({ cold, expectObservable }) => {
+      const slow = cold('---(r|)');
+      const jobs = new BackgroundJobs(() => slow, { workers: 1, buffer: 9 });
+      const done = new Subject<string>();
+      jobs.outcomes$.subscribe({
+        next: ({ job, status }) => done.next(`${String(job)} ${status}`),
+        complete: () => done.complete(),
+      });
+      for (const job of ['a', 'b']) jobs.offer(job);
+      jobs.pause();
+      void jobs.shutdown({ deadline: 20 });
+      expectObservable(done).toBe('---a 16ms (b|)', { a: 'a completed', b: 'b dropped' });
+    }));
+
+  it('lets `workers + buffer` wait, and refuses what is no duration', async () => {
+    const jobs = new BackgroundJobs(async (n: number) => n, { workers: 2, buffer: 1 });
+    jobs.pause();
+    expect([1, 2, 3, 4].map((n) => jobs.offer(n))).to.eql([true, true, true, false]);
+    expect(() => jobs.pause(-1)).to.throw(RangeError, 'pause must be');
+    jobs.resume();
+    await jobs.idle();
+    expect(jobs.stats).to.include({ completed: 3, refused: 1 });
+    await jobs.shutdown();
+  });
+});

@@ -1,0 +1,77 @@
+import { Subscription } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
+import { after } from '../support/after.js';
+
+/** What the gate stands before. */
+export interface GateHost {
+  /** Somebody waits behind the gate: only then is its opening timed, so that an idle pool keeps no process alive. */
+  readonly isAwaited: boolean;
+  /** The gate has opened. */
+  onOpen(): void;
+}
+
+/**
+ * Holds starts back: for reasons of which each has its own end, in milliseconds of the pool's clock. It is open when all of
+ * them have come. It never opens early; a timer that fires early is set again.
+ */
+export class Gate {
+  isOpen = true;
+
+  readonly #host: GateHost;
+  readonly #now: () => number;
+  readonly #scheduler: SchedulerLike;
+  readonly #ends = new Map<object, number>();
+  #timer = Subscription.EMPTY;
+  /** When the timer fires. */
+  #due = Infinity;
+
+  constructor(host: GateHost, now: () => number, scheduler: SchedulerLike) {
+    this.#host = host;
+    this.#now = now;
+    this.#scheduler = scheduler;
+  }
+
+  /** No start before `end`, for `reason`; Infinity is until {@link open}. Of one reason the later end counts. */
+  shut(reason: object, end: number): void {
+    this.#ends.set(reason, Math.max(end, this.#ends.get(reason) ?? -Infinity));
+    this.isOpen = false;
+    this.refresh();
+  }
+
+  /** `reason` holds nothing back any more. */
+  open(reason: object): void {
+    if (this.#ends.delete(reason)) this.refresh();
+  }
+
+  /** Does `reason` hold starts back now? */
+  isShutBy(reason: object): boolean {
+    return (this.#ends.get(reason) ?? -Infinity) > this.#now();
+  }
+
+  /** Looks at the clock, where the gate is shut: it opens, or its opening is timed if somebody waits. */
+  refresh(): void {
+    if (this.isOpen) return;
+    const now = this.#now();
+    let end = -Infinity;
+    for (const other of this.#ends.values()) end = Math.max(end, other);
+    if (end <= now) {
+      this.#ends.clear();
+      this.isOpen = true;
+      this.stop();
+      return this.#host.onOpen();
+    }
+    if (end === this.#due || !this.#host.isAwaited) return;
+    this.stop();
+    this.#due = end;
+    this.#timer = after(end - now, this.#scheduler).subscribe(() => {
+      this.#due = Infinity;
+      this.refresh();
+    });
+  }
+
+  /** Nothing is timed any more. */
+  stop(): void {
+    this.#due = Infinity;
+    this.#timer.unsubscribe();
+  }
+}
