@@ -22,12 +22,18 @@ import type {
 import { pipeline } from './workerPool.js';
 
 export interface SendConfig {
-  /** Gives the place in the line of waiting senders up; once the job has been accepted it has no effect. */
+  /**
+   * Aborting it rejects the promise with its reason, and withdraws the job while that waits for room. Once the job has been
+   * accepted it has no effect.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface SubmitConfig {
-  /** Gives the job up wherever it is: a waiting one never starts, a running one is aborted with the signal's reason. */
+  /**
+   * Aborting it rejects the promise at once, with its reason. A job that waits never starts. One that runs is aborted with that
+   * reason: a promise keeps its slot until it has settled, and the job's outcome says how it has.
+   */
   readonly signal?: AbortSignal | undefined;
   /** Wait for room, as `send` does, instead of meeting the overflow policy. @default false */
   readonly wait?: boolean | undefined;
@@ -38,17 +44,35 @@ export interface SubmitConfig {
  *
  * The same buffer, workers and shutdown as {@link workerPoolSettled}, for programs that have no one source: a request
  * handler offers a job and answers at once, a producer sends and waits for room, a caller submits and awaits the result.
- * An overflow or a failed source never ends it; it ends by {@link shutdown} or its `shutdown` option.
+ * A failed job, an overflow or a failed source never ends it; it ends by {@link shutdown} or its `shutdown` option.
+ *
+ * A job belongs to its caller: where the host has AsyncLocalStorage, its `work`, hooks and outcome run in the async context of
+ * the call that offered it.
  *
  * @example
  * ```ts
- * const jobs = new BackgroundJobs((mail: Mail, { signal }) => deliver(mail, signal), { workers: 5, buffer: 100 });
- * if (!jobs.offer(mail)) reply(503);
- * process.once('SIGTERM', () => jobs.shutdown('drain', { deadline: 10_000 }));
+ * const jobs = new BackgroundJobs((mail: Mail, { signal }) => deliver(mail, signal), {
+ *   workers: 5,
+ *   buffer: 100,
+ *   overflow: 'drop-incoming',
+ *   shutdown: gracefulShutdown({ on: fromSignals('SIGTERM'), deadline: 10_000 }),
+ * });
+ * // Without a listener a failure is an unhandled error, which ends the process.
+ * jobs.outcomes$.subscribe((outcome) => {
+ *   if (outcome.status === 'failed') console.error(`no mail to ${outcome.job.to}:`, outcome.error);
+ * });
+ * const server = createServer((request, response) => {
+ *   const isAccepted = jobs.offer({ to: request.url ?? '' });
+ *   response.writeHead(isAccepted ? 202 : 503).end(); // 503: a hundred mails wait already, or the server is about to end
+ * }).listen(3000);
+ * void jobs.ended.then(() => server.close());
  * ```
  */
 export interface BackgroundJobs<J, R> extends AsyncDisposable {
-  /** Each job's outcome, as it ends. Hot: only those after the subscription. Completes when the pool has ended. */
+  /**
+   * Each job's outcome, as it ends. Hot: only those after the subscription. Completes when the pool has ended. A failure is
+   * reported as an unhandled JobFailedError where nobody can hear of it: no promise, no `settled` hook, and no subscriber here.
+   */
   readonly outcomes$: Observable<JobOutcome<J, R>>;
 
   /** The accounts at this moment: `offered = accepted + refused + waiting`, and each accepted job is in exactly one state. */
@@ -80,32 +104,36 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   submit(job: J, config?: SubmitConfig): Promise<R>;
 
   /**
-   * As `submit`, as a stream: offers the job when it is subscribed, emits all that the job emits, and ends with it.
-   * Unsubscribing withdraws a waiting job and aborts a running one; so `firstValueFrom` aborts a stream at its first value.
+   * As {@link submit}, but emits all values of the job: offers it when it is subscribed, and ends with it. Unsubscribing
+   * withdraws a job that waits and aborts one that runs; so does `firstValueFrom`, at a stream's first value.
    *
-   * @returns an Observable that errors as the promise of `submit` rejects; each subscription is a job of its own
+   * @returns a cold Observable that errors as the promise of `submit` rejects; each subscription offers the job again
    */
   submit$(job: J, config?: Pick<SubmitConfig, 'wait'>): Observable<R>;
 
   /**
-   * Drops what waits, as `'cleared'`, whatever door it came through; then waiting senders are let in, and the pool goes on.
+   * Drops all jobs that wait for a worker, as `'cleared'`, also those that were sent or pulled. Then the senders that wait for
+   * room are let in, and the pool goes on.
    *
-   * @returns the jobs that were dropped, the oldest first
+   * @returns the outcomes of the dropped jobs, the oldest first
    */
   clear(): readonly JobDropped<J>[];
 
-  /** What runs and waits now, for people: a snapshot, never a view. */
+  /** What runs and waits now, for people to look at: a copy that does not change. */
   inspect(): PoolSnapshot<J>;
 
-  /** The shutdown level that was reached; `undefined` while jobs are taken in. */
+  /** The hardest shutdown level that was reached; `undefined` while jobs are taken in. */
   readonly level: ShutdownLevel | undefined;
 
   /**
-   * Takes jobs from a source as well; an iterable is pulled, one item for each place. An item whose place has gone to
-   * another on the way waits its turn among the senders, and a drain runs it. The source's completion ends nothing; its
-   * error, or an overflow under the policy `'error'`, ends this subscription and is reported as unhandled.
+   * Takes jobs from a source as well. An Observable's are offered as they come. An iterable is pulled, one item for each place;
+   * an item whose place has gone to another on the way waits its turn among the senders, and a drain runs it. The completion of
+   * the source ends nothing; its error ends this subscription and is reported as unhandled.
    *
-   * @returns its subscription: unsubscribing stops the source; jobs that were accepted run
+   * @returns its subscription: unsubscribing stops the source; jobs that were accepted run, and so does the item of an iterable
+   *   that is on its way
+   * @throws TypeError when it is no source, or an Observable where `overflow` is `'error'` and the buffer is finite: it cannot
+   *   be asked to wait, so it needs another policy
    */
   listenTo(source: JobSource<J>): Subscription;
 
@@ -131,15 +159,15 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * Ends the pool. Called again: a lower level does nothing, a higher one escalates, the earlier deadline counts.
    *
    * @param level what is still waited for @default 'drain'
-   * @param config after its deadline the level is `'abort'`, after the grace `'abandon'`; without it there is none
+   * @param config after its deadline the level is `'abort'`, after the grace `'abandon'`; without it there is no deadline
    * @returns {@link ended}; without a deadline it never resolves while work does not settle
-   * @throws TypeError or RangeError for a level or a deadline that is none
+   * @throws TypeError or RangeError for a wrong level or deadline; then nothing has changed
    */
   shutdown(level?: ShutdownLevel, config?: DeadlineConfig): Promise<ShutdownReport<J>>;
-  /** `'drain'`, with a deadline. */
+  /** A drain with a deadline: `shutdown({ deadline: 10_000 })`. */
   shutdown(config: DeadlineConfig): Promise<ShutdownReport<J>>;
 
-  /** Resolves when the pool has ended, whoever ended it. Never rejects. */
+  /** Resolves when the pool has ended, by {@link shutdown}, its `shutdown` option or an internal error. Never rejects. */
   readonly ended: Promise<ShutdownReport<J>>;
 }
 
@@ -159,7 +187,7 @@ export interface BackgroundJobsConstructor {
   ): BackgroundJobs<J, R>;
 }
 
-/** Under this name a handle keeps a function that gives its inside: it works through any Proxy, as a private field would not. */
+/** The property under which a handle keeps a function that returns its inside: unlike a private field it works through a Proxy. */
 const INSIDE = Symbol('inside');
 
 function inside<J, R>(handle: unknown, method: string): Jobs<J, R> {

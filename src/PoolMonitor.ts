@@ -41,7 +41,7 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
    * change.
    */
   readonly stats$: Observable<MonitorStats>;
-  /** Each job's outcome. Hot and endless. */
+  /** Each job's outcome. Hot and endless. While it has a subscriber, a failure counts as heard of, and is not reported. */
   readonly outcomes$: Observable<JobOutcome<J, R>>;
 
   readonly #books: Books;

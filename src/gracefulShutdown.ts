@@ -24,7 +24,7 @@ export interface DeadlineConfig {
 }
 
 export interface GracefulShutdownConfig extends DeadlineConfig {
-  /** Whatever tells the program to stop: usually {@link fromSignals}. Its values do not matter. */
+  /** What tells the program to stop: usually {@link fromSignals}. Its values do not matter. */
   readonly on: ObservableInput<unknown>;
 }
 

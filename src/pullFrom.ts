@@ -10,8 +10,9 @@ import type { PulledSource } from './types.js';
  * `pullFrom(lines)` the pool takes an item only when it may start now, and up to `buffer` items ahead from an async iterable,
  * which takes time to answer. Nothing is lost, `overflow` never applies, and memory stays flat; an endless iterable is fine.
  *
- * When the pool ends, however it ends, the iterator's `return()` is called, and not waited for. A shutdown takes no more items;
- * one that was asked for before and arrives while the pool drains is run. An iterator that throws is a source that errors.
+ * Whatever ends the pool, the iterator's `return()` is called, and not waited for. A drain asks for no more items: the one that
+ * is on its way is run, then `return()` is called; at once, where no item is on its way or nothing waits or runs any more. A
+ * harder level, an error and unsubscribing call it at once. An iterator that throws is a source that errors.
  *
  * With an operator between the two, and for any other subscriber, it is `from(iterable)`: the items are pushed, and
  * `overflow` applies. An endless generator that is pushed under `'drop-incoming'` blocks for ever: no job can end before it does.

@@ -2,7 +2,7 @@ import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
 
 /** What an attempt knows about itself: the second argument of `work`. */
 export interface JobContext {
-  /** Fires when this attempt is aborted or the results are unsubscribed, never on a normal end. Made when first read. */
+  /** Fires when this attempt is aborted or the results are unsubscribed, never when it ends by itself. Made when first read. */
   readonly signal: AbortSignal;
   /** 1…N, the worker that runs this attempt. */
   readonly worker: number;
@@ -28,14 +28,17 @@ export type LastValueOf<O> =
 
 /** Why a job was never given a place. `'withdrawn'`: its sender gave up waiting for room. */
 export type RefusalReason = 'full' | 'closed' | 'coalesced' | 'withdrawn';
-/** Why a waiting job lost its place. `'evicted'`: to an arriving one; `'cleared'`: to a call of `clear()`. */
+/** Why a waiting job lost its place. `'evicted'`: to an arriving one; `'cleared'`: `clear()` was called. */
 export type EvictionReason = 'evicted' | 'expired' | 'cleared' | 'shutdown';
 /** Why a job never ran, or will not run again. */
 export type DropReason = RefusalReason | EvictionReason;
 
 export interface OutcomeBase<J> {
   readonly job: J;
-  /** 0…, in the order in which jobs were offered to this pool: the same in every hook and in the outcome, so that two equal jobs can be told apart. */
+  /**
+   * 0…, in the order in which jobs were offered to this pool: the same in every hook and in the outcome, so that two equal
+   * jobs can be told apart.
+   */
   readonly id: number;
   /** Attempts that were started; 0 when the job never ran. */
   readonly attempts: number;
@@ -62,10 +65,13 @@ export interface JobDropped<J> extends OutcomeBase<J> {
   /** What its last attempt failed with, where it had one: it was dropped between two attempts. */
   readonly error?: unknown;
 }
-/** The job was running when the pool was told to abort. */
+/**
+ * The job was given up: by a shutdown, by the signal of its caller, or because the results were unsubscribed. `attempts` is 0
+ * where it still waited.
+ */
 export interface JobAborted<J> extends OutcomeBase<J> {
   readonly status: 'aborted';
-  /** The reason of the attempt's signal. */
+  /** The reason with which the attempt's signal has fired, or would have. */
   readonly reason: unknown;
   /** `false` after `'abandon'`: the work was still running when the pool let go of it. */
   readonly settled: boolean;
@@ -80,7 +86,9 @@ export type JobOutcome<J, R> = JobCompleted<J, R> | JobFailed<J> | JobDropped<J>
  *     accepted = completed + failed + evicted + aborted + queued + delayed + running
  */
 export interface PoolStats {
+  /** Jobs that have come, in any way. It never falls. */
   readonly offered: number;
+  /** Got a place, to run or to wait. */
   readonly accepted: number;
   /** Never had a place: dropped as `'full'`, `'closed'`, `'coalesced'` or `'withdrawn'`. */
   readonly refused: number;
@@ -91,11 +99,12 @@ export interface PoolStats {
   /** Lost their place: dropped as `'evicted'`, `'expired'`, `'cleared'` or `'shutdown'`. */
   readonly evicted: number;
   readonly aborted: number;
+  /** Waiting for a worker. */
   readonly queued: number;
   /** Between two attempts. */
   readonly delayed: number;
   readonly running: number;
-  /** Slots whose attempt has been judged while its work has not let go. */
+  /** Slots whose attempt has its verdict while its work has not ended. */
   readonly lingering: number;
   /** Jobs that may run at once. */
   readonly workers: number;
@@ -114,7 +123,7 @@ export interface PoolSnapshot<J> {
     readonly attempt: number;
     /** Milliseconds in this attempt. */
     readonly ranFor: number;
-    /** Its attempt has been judged, and its work has not let go. */
+    /** The attempt has its verdict, and its work has not ended. */
     readonly lingering: boolean;
   }[];
   /** Between two attempts, at most 100. */
@@ -140,43 +149,46 @@ export interface ShutdownReport<J> {
   /** The hardest level reached. */
   readonly level: ShutdownLevel;
   readonly stats: PoolStats;
-  /** Accepted, had not ended, and will not run. */
+  /** Accepted, and will not run, because of this shutdown: all that were dropped as `'shutdown'`. */
   readonly dropped: readonly JobDropped<J>[];
   /**
-   * Started, and told to end by this shutdown: `settled: false` where nobody waited for it, after `'abandon'`. `dropped` and
-   * `aborted` together are all that was taken on and not done.
+   * Started, and told to end by this shutdown: `settled` is false where the pool did not wait for the work, after `'abandon'`.
+   * `dropped` and `aborted` together are all that was taken on and not done.
    */
   readonly aborted: readonly JobAborted<J>[];
 }
 
 /**
- * Callbacks that watch the life of every job. Each is called after the state has changed and before downstream hears
- * of it. One that throws is reported as RxJS reports a throwing subscriber, and the pool goes on. Where one of several acts
- * on the pool from inside an event, those after it hear of the consequences first.
+ * Callbacks that watch the life of every job. Each is called after the state has changed and before downstream is told.
+ * What a hook throws is reported, as RxJS reports a subscriber that throws, and the pool goes on. A hook may offer a job or
+ * shut the pool down; the hooks after it in the array may then be told of the consequences first. `id` is that of the job's
+ * outcome.
  */
 export interface JobHooks<J = unknown, R = unknown> {
   /** The job has a place: it will start at once, or it waits. */
   accepted?(job: J, id: number): void;
   /** An attempt begins: `work` is called next. */
   started?(job: J, context: JobContext, id: number): void;
-  /** An attempt failed and another will follow. */
+  /** An attempt failed and another will follow. Retries are not there yet: it is never called. */
   retrying?(job: J, error: unknown, attempt: number, id: number): void;
   /** The job has ended. Exactly once for each job offered, also for one that was refused. */
   settled?(outcome: JobOutcome<J, R>): void;
-  /** The worker is free again. Once per start, after `settled`. */
+  /** The worker is free again, or `'abandon'` has let go of it. Once per start: after `settled`, before downstream is told. */
   released?(job: J, id: number): void;
 }
 
 /**
  * What happens to a job that arrives at a full buffer. The name says who loses.
  *
- * - `'error'`: nobody; the results error with a BufferOverflowError that carries the arriving job.
+ * - `'error'`: the arriving job; the results error with a BufferOverflowError that carries it. A BackgroundJobs goes on.
  * - `'drop-incoming'`: the arriving job.
  * - `'drop-oldest'`: the job that has waited longest.
  * - `'replace-newest'`: the youngest of the waiting jobs.
  * - `'clear'`: all waiting jobs.
  *
- * With nothing to evict (`buffer: 0`) the arriving job is refused.
+ * With nothing to evict (`buffer: 0`) the arriving job is refused. A loss is told when the arriving job has its place; a job
+ * that is offered while it is told evicts nobody. In a BackgroundJobs no job is evicted that was sent, submitted with `wait`
+ * or pulled from an iterable.
  *
  * A policy does not slow its source down. A source that pushes for ever in one call, as `from` does with an endless generator,
  * never lets a job end: give the pool the iterable itself ({@link pullFrom}).
@@ -184,17 +196,18 @@ export interface JobHooks<J = unknown, R = unknown> {
 export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newest' | 'clear';
 
 /**
- * How a pool ends. Each level waits for less than the one before.
+ * How a pool ends. Each level waits for less than the one before it, and a shutdown can escalate but never step back.
  *
  * - `'drain'`: the intake stops; what waits and what runs finishes.
  * - `'discard'`: the waiting jobs are dropped; what runs finishes.
- * - `'abort'`: running jobs are signalled, Observables unsubscribed; promises are waited for.
- * - `'abandon'`: nothing is waited for.
+ * - `'abort'`: as `'discard'`, and running jobs are signalled: Observables are unsubscribed, promises and async generators
+ *   are waited for.
+ * - `'abandon'`: as `'abort'`, and nothing is waited for.
  */
 export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
 
 export interface PoolConfig<J, R> {
-  /** What people call the pool, where several are watched: a string that is not empty. @default 'jobs' */
+  /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
   readonly name?: string | undefined;
   /** Jobs at once: a positive integer, or `Infinity`. */
   readonly workers: number;
@@ -204,8 +217,11 @@ export interface PoolConfig<J, R> {
   readonly overflow?: Overflow | undefined;
   /**
    * As takeUntil's notifier: a value that names a level is that level, any other value is `'drain'`. An AbortSignal is a
-   * drain when it is aborted. The notifier's completion is ignored, its error is a source error. The pool stays subscribed
-   * until it has ended, so that a later value can escalate; a step back is ignored. @default never
+   * drain when it is aborted. A string that is nearly a level is a drain too, and is reported as a TypeError. The pool stays
+   * subscribed until it has ended, so that a later value can escalate; a lower level is ignored.
+   *
+   * The notifier's completion is ignored. Its error before the first value counts as an error of the source; a later one is
+   * reported, and the shutdown goes on. A BackgroundJobs reports both, and goes on. @default never
    */
   readonly shutdown?: ObservableInput<unknown> | AbortSignal | undefined;
   /** Callbacks that watch the life of every job. @default none */
@@ -221,7 +237,7 @@ export interface PoolConfig<J, R> {
    * in virtual time. `Infinity` is never. @default 5
    */
   readonly yieldAfter?: number | undefined;
-  /** Times what the pool reports; it never runs work. @default asyncScheduler */
+  /** The clock of what the pool reports, and of a BackgroundJobs' deadlines; it never runs work. @default asyncScheduler */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
@@ -241,35 +257,4 @@ export interface ReadableStreamOf<J> {
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
 export interface PoolOperator<J, R> {
   (source: JobSource<J>): Observable<R>;
-}
-
-/** What runs and waits at one moment, for people. */
-export interface PoolSnapshot<J> {
-  readonly name: string;
-  readonly stats: PoolStats;
-  readonly running: readonly {
-    readonly job: J;
-    readonly id: number;
-    /** 1…N */
-    readonly worker: number;
-    readonly attempt: number;
-    /** Milliseconds since the attempt's start. */
-    readonly ranFor: number;
-    /** Its attempt has been judged, while its work has not let go. */
-    readonly lingering: boolean;
-  }[];
-  /** Between two attempts: at most 100. */
-  readonly delayed: readonly {
-    readonly job: J;
-    readonly id: number;
-    readonly attempts: number;
-    readonly error: unknown;
-  }[];
-  /** In the order in which they would start: at most 100. */
-  readonly queued: readonly {
-    readonly job: J;
-    readonly id: number;
-    /** Milliseconds since its arrival. */
-    readonly queuedFor: number;
-  }[];
 }

@@ -24,6 +24,9 @@ import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObserva
  *     drop-incoming    output   ------a----(b|)    c is lost
  *     drop-oldest      output   ------a----(c|)    b is lost
  *
+ * A job that has waited runs in the async context (AsyncLocalStorage) of the call that freed its worker. Where it must be that
+ * of its emission, bind it there: `map((job) => AsyncResource.bind(() => work(job)))`.
+ *
  * @param work runs one job; a synchronous throw is a failure of the job
  * @param config `workers` and `buffer` are required
  * @returns an operator; each subscription has workers and a buffer of its own

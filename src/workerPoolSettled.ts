@@ -8,12 +8,12 @@ import { pipeline } from './workerPool.js';
 /**
  * As {@link workerPool}, but emits one outcome for each job that was offered, and goes on when a job fails.
  *
- * `completed` carries the last value, `failed` the error, `dropped` says why the job never ran, `aborted` that a shutdown did
- * not wait for it. Outcomes come in the order in which jobs end. What waits and what starts is as in workerPool; a slot is
+ * `completed` carries the last value, `failed` the error, `dropped` says why the job never ran, `aborted` that a shutdown told
+ * it to end. Outcomes come in the order in which jobs end. What waits and what starts is as in workerPool; a slot is
  * free before its outcome is told, so that a job offered in answer to an outcome has a place.
  *
  * An error of the source, of the shutdown notifier, or a full buffer whose policy is `'error'` ends the intake; what was
- * accepted runs to its end and is told; then the results error. Unsubscribing aborts what runs; nobody is told.
+ * accepted runs to its end and is told; then the results error. Unsubscribing aborts what runs; hooks are told of it.
  *
  *     source      -a-b-c--|          1 worker, buffer: 1, 'drop-oldest', jobs of 5 frames
  *     outcomes    -----ba----(c|)    b: dropped, 'evicted'; a and c: completed
