@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Observable } from 'rxjs';
+import { mergeMap, Observable, of, Subject } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { BufferOverflowError, workerPool } from '../src/index.js';
 import type { Overflow } from '../src/index.js';
 import { OVERFLOWS } from '../src/internal/core/overflow.js';
@@ -49,6 +50,47 @@ describe('README', () => {
         expectObservable(results).toBe(output!, undefined, new BufferOverflowError(1, 'c'));
       });
     }
+  });
+
+  // The differences that need no generated programs; the others are in equalsRxjs.spec.ts and yieldAfter.spec.ts.
+  describe('differs from RxJS as it says', () => {
+    it('6: starts nest 64 deep, and the job that comes then is run all the same', () => {
+      const play = (operator: (work: (job: number) => Observable<number>) => OperatorFunction<number, number>) => {
+        const jobs = new Subject<number>();
+        let depth = 0;
+        let deepest = 0;
+        let done = 0;
+        const work = (job: number): Observable<number> => {
+          deepest = Math.max(deepest, ++depth);
+          if (job < 200) jobs.next(job + 1);
+          depth--;
+          return of(job);
+        };
+        jobs.pipe(operator(work)).subscribe(() => done++);
+        jobs.next(1);
+        return { deepest, done };
+      };
+      expect(play((work) => mergeMap(work))).to.eql({ deepest: 200, done: 200 });
+      const endless = { workers: Infinity, buffer: Infinity };
+      expect(play((work) => workerPool(work, endless))).to.eql({ deepest: 64, done: 200 });
+    });
+
+    it('8: return() is called at once on unsubscription', () => {
+      const play = (operator: (work: () => AsyncIterable<number>) => OperatorFunction<number, number>): number => {
+        let returned = 0;
+        const iterator = {
+          next: () => new Promise<never>(() => undefined),
+          return: () => Promise.resolve({ done: true as const, value: ++returned }),
+        };
+        of(1)
+          .pipe(operator(() => ({ [Symbol.asyncIterator]: () => iterator })))
+          .subscribe()
+          .unsubscribe();
+        return returned;
+      };
+      expect(play((work) => mergeMap(work))).to.equal(0);
+      expect(play((work) => workerPool(work, { workers: 1, buffer: 0 }))).to.equal(1);
+    });
   });
 
   it('compiles', () => {
