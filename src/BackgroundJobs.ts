@@ -95,8 +95,8 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   send(job: J, config?: SendConfig): Promise<void>;
 
   /**
-   * Submits a job, for its result. A promise that nobody looks at raises unhandledRejection when the work fails, and
-   * does not when the job is dropped or aborted.
+   * Submits a job, for its result. A promise that no caller handles raises unhandledRejection when the work fails,
+   * and does not when the job is dropped or aborted.
    *
    * @returns a promise of the job's last value; it rejects with what the work failed with, a JobDroppedError, a
    *   BufferOverflowError (policy `'error'`), a JobAbortedError, or the signal's reason

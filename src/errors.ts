@@ -1,7 +1,7 @@
 import type { DropReason } from './types.js';
 
 // The names are accessors of the classes. A bundler can leave out the errors that are not used and shorten the names of the
-// classes, the stack begins with the right name, and whoever renames an error (loggers do) gives it a property of its own.
+// classes, the stack begins with the right name, and a logger that renames an error gives it a property of its own.
 
 /**
  * A job arrived at a full buffer whose policy is `'error'`. It carries the refused job back.
@@ -62,7 +62,10 @@ const WHY: Readonly<Record<DropReason, string>> = {
   shutdown: 'the pool was shut down while it waited',
 };
 
-/** The reason with which a running job's signal fires when its pool is aborted or its results are unsubscribed. */
+/**
+ * The reason with which a running job's signal fires when its pool is aborted, its results are unsubscribed, or its caller's
+ * signal has no reason of its own.
+ */
 export class JobAbortedError<J = unknown> extends Error {
   readonly job: J;
 

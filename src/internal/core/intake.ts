@@ -64,7 +64,7 @@ export function iterableOf<J>(source: JobSource<J>): AnyIterable<J> | undefined 
   return isObservable(source) ? undefined : (source as AnyIterable<J>);
 }
 
-/** @throws TypeError that says who was given something that is not iterable */
+/** @throws TypeError that names the caller and what it was given, when that is not iterable */
 export function checkSource(by: string, value: unknown): void {
   const isIterable = isObject(value) && (isFunction(value[Symbol.iterator]) || isAsyncIterable(value));
   if (!isIterable) wrong(`${by}'s source`, 'an Observable, an iterable or an async iterable', value);

@@ -48,7 +48,7 @@ export function checkItem<T>(item: IteratorResult<T>): IteratorResult<T> {
   return isObject(item) ? item : wrong('what next() returns', 'an object', item);
 }
 
-/** Tells an iterator that nobody asks any more. Nothing waits for the answer; a rejection is reported. */
+/** Calls an iterator's `return()`. Nothing waits for the answer; an error is reported. */
 export function returnQuietly(iterator: Iterator<unknown> | AsyncIterator<unknown>): void {
   try {
     Promise.resolve(iterator.return?.()).catch(reportError);

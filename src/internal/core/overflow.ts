@@ -6,7 +6,7 @@ import { PlainStore } from './store.js';
 /** The policies of a buffer that knows nothing of jobs. */
 export const OVERFLOWS: readonly Overflow[] = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'];
 
-/** A buffer on its own: its bound, its policy, and who is told of what is lost. */
+/** The options of a buffer on its own, checked. */
 export interface BufferOptions<T> {
   readonly capacity: number;
   readonly overflow: Overflow;

@@ -49,7 +49,7 @@ export interface PoolParts<J, R> {
 }
 
 /**
- * The state of one subscription: room and slots. Who lives and who is idle is its {@link Crew}; what waits is its
+ * The state of one subscription: room and slots. Its workers are in its {@link Crew}; what waits is its
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
 export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
@@ -402,7 +402,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
     this.budget.release();
   }
 
-  /** Unsubscribed, or errored: the source is gone already; now the running jobs, then what waits. */
+  /** At unsubscription or an error RxJS has let go of the source: aborts the running jobs, then drops what waits. */
   readonly #stop = (): void => {
     for (const worker of this.#crew.inOrder()) worker.abort();
     this.buffer.drop('shutdown');

@@ -102,7 +102,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   #open(results: Subscriber<never>, pipeline: Pipeline): void {
     const options = this.#options;
-    // A caller hears of an overflow, and the pool goes on.
+    // An overflow is the caller's error (offer is false, submit rejects), and the pool goes on.
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
     const pool = new Pool<JobRecord<J, R>, R>({ ...options, overflow }, results, {
       observer: this.#lifecycle,

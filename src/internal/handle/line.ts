@@ -68,7 +68,7 @@ export class Line implements Puller {
     this.#isServing = isNested;
   }
 
-  /** While senders wait, room is all that anybody needs: an iterable that takes a place only for a start would never have its turn. */
+  /** While senders wait, room is enough for every claim: one that only starts would never have its turn beside them. */
   #isDue({ onlyStarts, readsAhead }: Claim, isNested: boolean): boolean {
     const needsStart = !this.#hasGroup && (onlyStarts || (readsAhead && this.#starters > 0));
     if (needsStart) return this.#places.canStart(isNested);

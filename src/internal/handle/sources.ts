@@ -101,7 +101,7 @@ export class Sources<J> implements Intake {
     this.#host.onClosed();
   }
 
-  /** An item has come, or its source has gone. */
+  /** Called when an item has its place, and when a source has ended. */
   #checkClosed(): void {
     if (!this.#isClosing || this.#isClosed || this.#listened.size > 0 || this.#host.hasWaitingItems) return;
     this.#isClosed = true;

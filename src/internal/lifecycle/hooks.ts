@@ -102,7 +102,7 @@ function bare(name: string): string {
   return name.replace(/^on(?=[A-Z])/, '');
 }
 
-/** What a hook throws is reported, as RxJS reports a subscriber that throws, and nobody else notices. */
+/** Reports what a hook throws, as RxJS reports a subscriber that throws: neither the pool nor another hook is disturbed. */
 function guarded<A extends never[]>(hook: object, listener: (...args: A) => unknown): (...args: A) => void {
   return (...args) => {
     try {

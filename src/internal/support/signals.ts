@@ -50,7 +50,7 @@ interface BuiltinModule {
   };
 }
 
-/** The one listener of a signal, and whom it calls. */
+/** The one listener of a signal, and the subscribers that it calls. */
 class SharedListener {
   readonly subscribers: Set<Listener> = new Set();
 
@@ -115,7 +115,7 @@ function join(process: Process, signal: SignalName, subscriber: Listener): () =>
   const bySignal = shared.get(process) ?? new Map<SignalName, SharedListener>();
   shared.set(process, bySignal);
   const one = bySignal.get(signal) ?? new SharedListener();
-  // Again, too, after somebody's removeAllListeners: or nobody would hear a signal until the last subscriber has left.
+  // Installed again, too, after a removeAllListeners: or no subscriber would be called until the last of them has left.
   const isInstalled = bySignal.has(signal) && process.listeners?.(signal).includes(one.listener) !== false;
   if (!isInstalled) process.on(signal, one.listener);
   bySignal.set(signal, one);
