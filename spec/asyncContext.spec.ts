@@ -1,0 +1,322 @@
+// A job of a handle belongs to whoever asked for it: its work, its hooks and its outcome run in that caller's async context.
+import { expect } from 'chai';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { defer, from, lastValueFrom, NEVER, Observable, Subject, toArray } from 'rxjs';
+import type { ObservableInput } from 'rxjs';
+import { BackgroundJobs, fromSignals, pullFrom, workerPool } from '../src/index.js';
+import type { JobHooks, JobOutcome, PoolConfig } from '../src/index.js';
+import { turn } from './support/guard.js';
+
+const store = new AsyncLocalStorage<string>();
+const here = (): string => store.getStore() ?? 'nobody';
+
+/** A log of who is asked for, at each event of each job. */
+class Log {
+  readonly lines: string[] = [];
+
+  say(what: string, job: unknown): void {
+    this.lines.push(`${String(job)} ${what}: ${here()}`);
+  }
+
+  get hooks(): JobHooks<string, unknown> {
+    return {
+      accepted: (job) => this.say('accepted', job),
+      started: (job) => this.say('started', job),
+      settled: ({ job }) => this.say('settled', job),
+      released: (job) => this.say('released', job),
+    };
+  }
+
+  /** Who was found at the events of `job`, each once. */
+  of(job: string): string[] {
+    return [...new Set(this.lines.filter((line) => line.startsWith(`${job} `)).map((line) => line.split(': ')[1]!))];
+  }
+
+  events(job: string): string[] {
+    return this.lines.filter((line) => line.startsWith(`${job} `)).map((line) => line.split(/[ :]/)[1]!);
+  }
+}
+
+const ALL = ['accepted', 'started', 'work', 'settled', 'released', 'outcome'];
+
+function handle(
+  log: Log,
+  work: (job: string) => ObservableInput<unknown>,
+  config: Partial<PoolConfig<string, unknown>> = {},
+): BackgroundJobs<string, unknown> {
+  const said = (job: string): ObservableInput<unknown> => {
+    log.say('work', job);
+    return work(job);
+  };
+  const jobs = new BackgroundJobs<string, unknown>(said, { workers: 1, buffer: 10, hooks: log.hooks, ...config });
+  store.run('subscriber', () =>
+    jobs.outcomes$.subscribe(({ job }: JobOutcome<string, unknown>) => log.say('outcome', job)),
+  );
+  return jobs;
+}
+
+/** Streams that are open: they end where `endAll` is called. */
+const open: (() => void)[] = [];
+
+/** What `work` may return. */
+const kinds: Record<string, (job: string) => ObservableInput<unknown>> = {
+  'a promise': async (job) => {
+    await turn();
+    return job;
+  },
+  'a stream that ends in another context': () => new Observable((values) => void open.push(() => values.complete())),
+  'a stream around an async function': (job) =>
+    defer(async () => {
+      await turn();
+      return job;
+    }),
+  'a stream that ends at once': (job) => from([job]),
+  'a thenable': (job) =>
+    ({
+      then: (onFulfilled: (value: string) => void) => void setTimeout(() => onFulfilled(job)),
+    }) as unknown as PromiseLike<string>,
+  'an async generator': async function* (job) {
+    yield job;
+    await turn();
+    yield job;
+  },
+  'a promise that rejects': async () => {
+    await turn();
+    throw new Error('a job');
+  },
+};
+
+/** Ends all that runs in a stranger's context, and shuts the pool down there. */
+async function endAll(jobs: BackgroundJobs<string, unknown>): Promise<void> {
+  let isOver = false;
+  const ended = store.run('stranger', () => jobs.shutdown()).then(() => (isOver = true));
+  while (!isOver) {
+    store.run('stranger', () => {
+      for (const complete of open.splice(0)) complete();
+    });
+    await turn();
+  }
+  await ended;
+}
+
+/** Each door, and whom its jobs belong to. */
+const doors: Record<string, (jobs: BackgroundJobs<string, unknown>, job: string) => void> = {
+  offer: (jobs, job) => void jobs.offer(job),
+  send: (jobs, job) => void jobs.send(job),
+  'send with a signal': (jobs, job) => void jobs.send(job, { signal: new AbortController().signal }),
+  submit: (jobs, job) => void jobs.submit(job).catch(() => undefined),
+  'submit with a signal': (jobs, job) =>
+    void jobs.submit(job, { signal: new AbortController().signal }).catch(() => undefined),
+  'submit that waits': (jobs, job) => void jobs.submit(job, { wait: true }).catch(() => undefined),
+  submit$: (jobs, job) => void jobs.submit$(job).subscribe({ error: () => undefined }),
+  'listenTo(an iterable)': (jobs, job) => void jobs.listenTo([job]),
+  'listenTo(an async iterable)': (jobs, job) =>
+    void jobs.listenTo(
+      (async function* () {
+        yield job;
+      })(),
+    ),
+};
+
+describe('the async context of a job', () => {
+  for (const [kind, work] of Object.entries(kinds)) {
+    for (const [door, ask] of Object.entries(doors)) {
+      it(`is that of its caller: ${door}, ${kind}`, async () => {
+        const log = new Log();
+        const jobs = handle(log, work);
+        store.run('anna', () => ask(jobs, 'a'));
+        store.run('ben', () => ask(jobs, 'b'));
+        store.run('cleo', () => ask(jobs, 'c'));
+        for (let n = 0; n < 3; n++) await turn();
+        await endAll(jobs);
+        const found = ['a', 'b', 'c'].filter((job) => log.events(job).length > 0).map((job) => [job, log.of(job)]);
+        expect(found.slice(0, 1)).to.eql([['a', ['anna']]]);
+        expect(found).to.eql(
+          [
+            ['a', ['anna']],
+            ['b', ['ben']],
+            ['c', ['cleo']],
+          ].slice(0, found.length),
+        );
+        // A drain asks an iterable for nothing more.
+        if (!door.startsWith('listenTo')) expect(found.length).to.equal(3);
+        for (const [job] of found) expect(log.events(job as string)).to.eql(ALL);
+      });
+    }
+  }
+
+  it('is that of its sender, who waited for room', async () => {
+    const log = new Log();
+    const jobs = handle(log, kinds['a promise']!, { buffer: 0 });
+    store.run('anna', () => jobs.offer('a'));
+    for (const [who, job] of [
+      ['ben', 'b'],
+      ['cleo', 'c'],
+    ] as const) {
+      store.run(who, () => void jobs.send(job));
+    }
+    store.run('dora', () => void jobs.submit('d', { wait: true }));
+    expect(jobs.stats.waiting).to.equal(3);
+    while (jobs.stats.waiting > 0) await turn();
+    await endAll(jobs);
+    expect(['a', 'b', 'c', 'd'].map((job) => log.of(job))).to.eql([['anna'], ['ben'], ['cleo'], ['dora']]);
+    expect(log.events('d')).to.eql(ALL);
+  });
+
+  for (const where of ['work', 'accepted', 'started', 'settled', 'released'] as const) {
+    it(`is that of its caller, who offered it inside another job's ${where}`, async () => {
+      const log = new Log();
+      const again = (job: string): void => {
+        if (job !== 'a') return;
+        store.run('ben', () => jobs.offer('b'));
+        store.run('cleo', () => void jobs.submit('c'));
+      };
+      const hooks: JobHooks<string, unknown> =
+        where === 'work' ? {} : where === 'settled' ? { settled: ({ job }) => again(job) } : { [where]: again };
+      const jobs = handle(
+        log,
+        (job) => {
+          if (where === 'work') again(job);
+          return [job];
+        },
+        { workers: 3, hooks: [hooks, log.hooks] },
+      );
+      store.run('anna', () => jobs.offer('a'));
+      expect(['a', 'b', 'c'].map((job) => log.of(job))).to.eql([['anna'], ['ben'], ['cleo']]);
+      await endAll(jobs);
+    });
+  }
+
+  it('is that of its caller while it is held until the loop turns', async () => {
+    const log = new Log();
+    const jobs = handle(log, async (job) => job, { workers: 3, buffer: Infinity, yieldAfter: 0 });
+    const names = Array.from({ length: 50 }, (_, n) => `${n}`);
+    for (const name of names) store.run(`caller of ${name}`, () => jobs.offer(name));
+    await jobs.idle();
+    await endAll(jobs);
+    expect(names.map((name) => log.of(name))).to.eql(names.map((name) => [`caller of ${name}`]));
+  });
+
+  it('is its own where it is evicted, refused or withdrawn', async () => {
+    const log = new Log();
+    const jobs = handle(log, () => NEVER, { buffer: 1, overflow: 'drop-oldest' });
+    const signal = new AbortController();
+    store.run('anna', () => jobs.offer('a'));
+    store.run('ben', () => jobs.offer('b'));
+    store.run('cleo', () => jobs.offer('c'));
+    store.run('dora', () => void jobs.send('d', { signal: signal.signal }).catch(() => undefined));
+    store.run('emil', () => jobs.offer('e'));
+    store.run('stranger', () => signal.abort());
+    store.run('stranger', () => jobs.clear());
+    await store.run('stranger', () => jobs.shutdown('abort'));
+    store.run('fritz', () => jobs.offer('f'));
+    expect(['b', 'c', 'd', 'e', 'f'].map((job) => log.of(job))).to.eql([
+      ['ben'],
+      ['cleo'],
+      ['dora'],
+      ['emil'],
+      ['fritz'],
+    ]);
+    expect(log.events('b')).to.eql(['accepted', 'settled', 'outcome']);
+    expect(log.events('d')).to.eql(['settled', 'outcome']);
+    // The outcomes have completed.
+    expect(log.events('f')).to.eql(['settled']);
+  });
+
+  it("is its own where it is refused inside another job's start", async () => {
+    const log = new Log();
+    const again = (job: string): void => {
+      if (job !== 'a') return;
+      store.run('ben', () => jobs.offer('b'));
+      // Nobody overtakes a sender who waits.
+      store.run('cleo', () => void jobs.send('c'));
+      store.run('dora', () => jobs.offer('d'));
+    };
+    const hooks = [{ started: again }, log.hooks];
+    const jobs = handle(log, (job) => [job], { buffer: 0, overflow: 'drop-incoming', hooks });
+    store.run('anna', () => jobs.offer('a'));
+    expect(['a', 'b', 'c', 'd'].map((job) => log.of(job))).to.eql([['anna'], ['ben'], ['cleo'], ['dora']]);
+    expect(log.events('d')).to.eql(['settled', 'outcome']);
+    await endAll(jobs);
+  });
+
+  it("is that of the emission, where it came from an Observable's", async () => {
+    const log = new Log();
+    const jobs = handle(log, kinds['a promise']!, { overflow: 'drop-incoming' });
+    const source = new Subject<string>();
+    store.run('listener', () => jobs.listenTo(source));
+    store.run('anna', () => source.next('a'));
+    store.run('ben', () => source.next('b'));
+    await endAll(jobs);
+    expect(['a', 'b'].map((job) => log.of(job))).to.eql([['anna'], ['ben']]);
+  });
+
+  for (const isAsync of [false, true]) {
+    it(`is that of listenTo for ${isAsync ? 'an async' : 'an'} iterable, in next() and return() too`, async () => {
+      const log = new Log();
+      const jobs = handle(log, kinds['a promise']!);
+      const asked: string[] = [];
+      let [made, isReturned] = [0, false];
+      const next = (): IteratorResult<string, undefined> => {
+        asked.push(here());
+        return { done: false, value: `${made++}` };
+      };
+      const pages = {
+        [isAsync ? Symbol.asyncIterator : Symbol.iterator]: () => ({
+          next: isAsync ? async () => next() : next,
+          return: () => ((isReturned = true), { done: true, value: undefined }),
+        }),
+      } as unknown as Iterable<string>;
+      const listening = store.run('listener', () => jobs.listenTo(pages));
+      // Somebody else frees the workers.
+      store.run('anna', () => jobs.offer('a'));
+      while (jobs.stats.completed < 6) await store.run('stranger', turn);
+      store.run('stranger', () => listening.unsubscribe());
+      await endAll(jobs);
+      expect([...new Set(asked)]).to.eql(['listener']);
+      expect(asked.length).to.be.greaterThan(5);
+      expect([isReturned, log.of('0'), log.of('4'), log.of('a')]).to.eql([true, ['listener'], ['listener'], ['anna']]);
+    });
+  }
+
+  it('is that of listenTo for a signal', async () => {
+    const log = new Log();
+    const jobs = handle(log, kinds['a promise']!, { overflow: 'drop-incoming' });
+    const listening = store.run('listener', () => jobs.listenTo(fromSignals('SIGUSR2')));
+    store.run('stranger', () => process.emit('SIGUSR2', 'SIGUSR2'));
+    await jobs.idle();
+    listening.unsubscribe();
+    await endAll(jobs);
+    expect([log.of('SIGUSR2'), log.events('SIGUSR2')]).to.eql([['listener'], ALL]);
+  });
+
+  it("in an operator is that of whoever frees the worker; a pulled iterable's next() has the subscription's", async () => {
+    const found: string[] = [];
+    const gates = new Map<number, Subject<number>>();
+    const items = function* (): Generator<number, void> {
+      for (let n = 0; n < 3; n++) {
+        found.push(`next ${n}: ${here()}`);
+        yield n;
+      }
+    };
+    const work = (n: number): Observable<number> => {
+      found.push(`work ${n}: ${here()}`);
+      const gate = new Subject<number>();
+      gates.set(n, gate);
+      return gate;
+    };
+    const results = store.run('subscriber', () =>
+      lastValueFrom(pullFrom(items()).pipe(workerPool(work, { workers: 1, buffer: 0 }), toArray())),
+    );
+    for (let n = 0; n < 3; n++) store.run(`freer ${n}`, () => gates.get(n)!.complete());
+    await results;
+    expect(found).to.eql([
+      'next 0: subscriber',
+      'work 0: subscriber',
+      'next 1: subscriber',
+      'work 1: freer 0',
+      'next 2: subscriber',
+      'work 2: freer 1',
+    ]);
+  });
+});
