@@ -49,7 +49,7 @@ export class Entrance<J, R> implements Claim {
     record.isEvictable = false;
     this.#arrive(record, () => {
       if (!this.isOpen && record.door !== PULLED) this.#refuse(record, 'closed');
-      else if (this.senders.length === 0 && this.#pool.hasRoom()) this.#place(record);
+      else if ((hasTurn || this.senders.length === 0) && this.#pool.hasRoom()) this.#place(record);
       else {
         record.keepScope();
         this.senders.push(record);

@@ -213,8 +213,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     return this.#pool.canStart(isNested);
   }
 
-  admit(job: J): void {
-    this.#entrance.send(this.#record(job, PULLED));
+  admit(job: J, hasTurn: boolean): void {
+    this.#entrance.send(this.#record(job, PULLED), hasTurn);
   }
 
   admitLate(job: J): void {

@@ -14,8 +14,8 @@ export interface SourcesHost<J> extends Pick<Places, 'mayReadAhead' | 'canStart'
   readonly isOpen: boolean;
   /** Nothing waits or runs. */
   readonly isAtRest: boolean;
-  /** Takes an item in, now or when there is room. */
-  admit(job: J): void;
+  /** Takes an item in, now or when there is room. With `hasTurn` the line has just given it a place, before any sender. */
+  admit(job: J, hasTurn: boolean): void;
   /** An item that comes after its source has been left. */
   admitLate(job: J): void;
   /** Items still wait for room. */
@@ -159,7 +159,7 @@ class Listening<J> implements Claim, Demand<J>, Observer<J> {
   next(job: J): void {
     // A worker that this item starts may ask for the next one.
     if (!this.intake.isAsync && this.intake.isOpen && this.#host.isOpen) this.#line.join(this);
-    this.#host.admit(job);
+    this.#host.admit(job, !this.intake.isAsync);
     if (!this.intake.isOpen) this.#line.leave(this);
   }
 
