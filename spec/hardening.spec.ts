@@ -4,7 +4,7 @@ import { Subject } from 'rxjs';
 import { BackgroundJobs, pullFrom, pullThrough, workerPoolSettled } from '../src/index.js';
 import type { JobContext, JobHooks, ShutdownLevel } from '../src/index.js';
 import { brief, nonZero } from './BackgroundJobs/support.js';
-import { Deferred } from './support/deferred.js';
+import { Deferred, fateOf } from './support/deferred.js';
 import { takeReported, turn } from './support/guard.js';
 
 type Jobs = BackgroundJobs<string, unknown>;
@@ -161,5 +161,26 @@ describe('a polluted Object.prototype', () => {
       delete prototype.isError;
     }
     expect(results).to.eql([1, 2]);
+  });
+});
+
+describe('a thousand jobs, each of which returns the stream of the next', () => {
+  it('end, or end the handle when the stack is used up: it never stands still', async () => {
+    const depth = 1000;
+    const jobs: BackgroundJobs<number, unknown> = new BackgroundJobs<number, unknown>(
+      (n) => (n < depth ? jobs.submit$(n + 1) : Promise.resolve('leaf')),
+      { workers: Infinity, buffer: 0 },
+    );
+    const ended = fateOf(jobs.ended);
+    let end = 'none';
+    jobs.submit$(1).subscribe({ error: () => (end = 'error'), complete: () => (end = 'complete') });
+    await turn();
+    await turn();
+    takeReported();
+    expect(end).not.to.equal('none');
+    expect(ended.status).to.equal(end === 'complete' ? 'open' : 'fulfilled');
+    expect(jobs.offer(depth)).to.equal(end === 'complete');
+    await turn();
+    takeReported();
   });
 });

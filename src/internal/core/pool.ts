@@ -46,6 +46,8 @@ export interface PoolParts<J, R> {
   readonly isOwned?: boolean | undefined;
   /** An error of the intake waits until what was accepted has ended; by default the results error at once. */
   readonly failsAtEnd?: boolean | undefined;
+  /** What has thrown inside ends the results on a stack of its own: the one on which it did may be used up. */
+  readonly crashesLater?: boolean | undefined;
 }
 
 /**
@@ -84,6 +86,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
   readonly #options: CoreOptions<R>;
   readonly #results: Subscriber<unknown>;
   readonly #failsAtEnd: boolean;
+  readonly #crashesLater: boolean;
   readonly #crew: Crew<J, R>;
   /** Workers that are looking for a job now. */
   #looking = 0;
@@ -103,6 +106,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
     this.#options = options;
     this.#results = results;
     this.#failsAtEnd = failsAtEnd;
+    this.#crashesLater = crashesLater;
     this.work = options.work;
     this.showsContext = options.showsContext;
     this.observer = observer;
@@ -335,6 +339,11 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
 
   /** The pool's own code, or a callback that it calls, has thrown: the results error, in every form. */
   crash(error: unknown): void {
+    if (this.#crashesLater) queueMicrotask(() => this.#fail(error));
+    else this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
     if (this.closed) reportError(error);
     else this.#results.error(error);
   }
@@ -397,7 +406,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
     this.buffer.drop('shutdown');
     for (const worker of this.#crew.inOrder()) {
       worker.abort();
-      worker.abandon();
+      worker.abandon(true);
     }
     this.budget.release();
   }

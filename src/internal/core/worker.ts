@@ -401,12 +401,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   }
 
   /** Does not wait for a job that {@link abort} could only ask. */
-  abandon(): void {
+  abandon(hasCrashed = false): void {
     if (this.#state === FREE || this.#state === ENDED) return;
     if (this.#state === SETTLED) return this.resume();
-    if (this.#verdict) return;
+    // Its end is being told now, further down the stack; after a crash nobody tells it any more.
+    if (this.#verdict && !hasCrashed) return;
     const run = this.#run;
-    this.#settle('abandoned');
+    this.#settle(this.#verdict ?? 'abandoned', this.#result);
     if (run) this.#teardown(run);
     this.#host.rest(this);
   }
