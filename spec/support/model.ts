@@ -316,7 +316,7 @@ export class Model extends Actor {
     this.accounts.offered++;
     this.run(() => {
       if (!this.accepting && !isItem) this.refuse(job, 'closed');
-      else if (this.senders.length === 0 && this.hasRoom()) this.place(job);
+      else if ((isItem || this.senders.length === 0) && this.hasRoom()) this.place(job);
       else {
         this.count('a sender waits');
         this.senders.push(job);

@@ -101,7 +101,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
   constructor(
     options: CoreOptions<R>,
     results: Subscriber<unknown>,
-    { observer, isOwned = false, failsAtEnd = false }: PoolParts<J, R> = {},
+    { observer, isOwned = false, failsAtEnd = false, crashesLater = false }: PoolParts<J, R> = {},
   ) {
     this.#options = options;
     this.#results = results;

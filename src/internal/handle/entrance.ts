@@ -45,7 +45,7 @@ export class Entrance<J, R> implements Claim {
   }
 
   /** Takes the job in now, or when there is room. A pulled item is taken in also when those of callers no longer are. */
-  send(record: JobRecord<J, R>): void {
+  send(record: JobRecord<J, R>, hasTurn = false): void {
     record.isEvictable = false;
     this.#arrive(record, () => {
       if (!this.isOpen && record.door !== PULLED) this.#refuse(record, 'closed');

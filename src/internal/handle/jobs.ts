@@ -107,6 +107,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const pool = new Pool<JobRecord<J, R>, R>({ ...options, overflow }, results, {
       observer: this.#lifecycle,
       isOwned: true,
+      crashesLater: true,
     });
     const line = new Line(pool);
     this.#pool = pool;
