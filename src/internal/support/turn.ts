@@ -12,6 +12,7 @@ type SetImmediate = (callback: () => void) => { ref?(): void; unref?(): void };
 interface Port {
   onmessage: (() => void) | null;
   postMessage(message: unknown): void;
+  close(): void;
   ref?(): void;
   unref?(): void;
 }
@@ -54,21 +55,15 @@ function isReal(setImmediate: SetImmediate | undefined): setImmediate is SetImme
 function byMessage(): Ask | undefined {
   const { MessageChannel } = host;
   if (typeof MessageChannel !== 'function') return undefined;
-  let channel: InstanceType<typeof MessageChannel> | undefined;
-  let waiting: (() => void)[] = [];
   return (callback) => {
-    if (channel === undefined) {
-      channel = new MessageChannel();
-      channel.port1.onmessage = () => {
-        const called = waiting;
-        waiting = [];
-        channel!.port1.unref?.();
-        for (const call of called) call();
-      };
-      channel.port1.unref?.();
-    }
-    if (waiting.push(callback) === 1) channel.port2.postMessage(undefined);
-    return { ref: () => channel!.port1.ref?.() };
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      callback();
+    };
+    port1.unref?.();
+    port2.postMessage(undefined);
+    return { ref: () => port1.ref?.() };
   };
 }
 
