@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { asyncScheduler, from, NEVER, Observable, of, Subject } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { BackgroundJobs, PoolMonitor, pullThrough, workerPool, workerPoolSettled } from '../src/index.js';
+import { BackgroundJobs, byPriority, PoolMonitor, pullThrough, workerPool, workerPoolSettled } from '../src/index.js';
 import type { JobHooks, PoolConfig } from '../src/index.js';
 
 type Config = PoolConfig<string, never>;
@@ -330,6 +330,7 @@ describe('options', () => {
       const full = {
         ...base,
         rateLimit,
+        queue: byPriority(() => 0),
         shutdown: NEVER,
         yieldAfter: 5,
         hooks: {},
@@ -437,7 +438,6 @@ describe('options', () => {
 
   describe('that a later version brings', () => {
     const planned: Record<string, unknown> = {
-      queue: () => undefined,
       ttl: 1000,
       timeout: 1000,
       retry: 3,

@@ -12,6 +12,8 @@ export type { BoundedBufferConfig, BufferConfig } from './boundedBuffer.js';
 export { toAsyncIterable } from './toAsyncIterable.js';
 export { BackgroundJobs } from './BackgroundJobs.js';
 export type { BackgroundJobsConstructor, SendConfig, SubmitConfig } from './BackgroundJobs.js';
+export { byKey, byPriority } from './queues.js';
+export type { KeyConfig, PriorityConfig } from './queues.js';
 export { gracefulShutdown } from './gracefulShutdown.js';
 export type { DeadlineConfig, GracefulShutdownConfig } from './gracefulShutdown.js';
 export { PoolMonitor } from './PoolMonitor.js';

@@ -206,6 +206,12 @@ export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newe
  */
 export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
 
+declare const queueOf: unique symbol;
+/** The order of what waits, as byPriority and byKey describe it. Opaque, and without state. */
+export interface JobQueue<J> {
+  [queueOf](job: J): void;
+}
+
 export interface PoolConfig<J, R> {
   /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
   readonly name?: string | undefined;
@@ -226,6 +232,11 @@ export interface PoolConfig<J, R> {
   readonly shutdown?: ObservableInput<unknown> | AbortSignal | undefined;
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
+  /**
+   * The order in which waiting jobs start: `byPriority(…)`, `byKey(…)`. An evicting policy takes the oldest (youngest) of all.
+   * @default first come, first served
+   */
+  readonly queue?: JobQueue<J> | undefined;
   /**
    * At most `limit` starts (an integer ≥ 1) in any window of `interval` milliseconds (≥ 0), for the whole pool. A job that has to
    * wait for the window takes a place: up to `workers + buffer` may wait; of an iterable nothing is asked ahead. @default none

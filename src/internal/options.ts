@@ -14,6 +14,7 @@ import {
 } from './support/checks.js';
 import { OVERFLOWS } from './core/overflow.js';
 import { rateLimit } from './policies/rateLimit.js';
+import { describedBy } from './queues/description.js';
 import { listenersOf } from './lifecycle/hooks.js';
 import type { Listeners } from './lifecycle/hooks.js';
 
@@ -34,9 +35,10 @@ export const OPTIONS: readonly string[] = [
   'scheduler',
   'name',
   'rateLimit',
+  'queue',
 ];
 /** Options that are planned and not there yet. */
-const PLANNED = ['queue', 'ttl', 'timeout', 'retry', 'ordered'];
+const PLANNED = ['ttl', 'timeout', 'retry', 'ordered'];
 
 /** @throws TypeError or RangeError that names the option and its value */
 export function readPoolOptions<J, R>(
@@ -54,6 +56,7 @@ export function readPoolOptions<J, R>(
     shutdown = NEVER,
     hooks,
     rateLimit: rate,
+    queue,
     yieldAfter = 5,
     scheduler = asyncScheduler,
   } = checkConfig(form, config, known, PLANNED);
@@ -66,6 +69,7 @@ export function readPoolOptions<J, R>(
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
+    makeStore: queue === undefined ? undefined : describedBy('queue', queue).makeStore,
     policies: rate === undefined ? [] : [rateLimit(rate)],
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,

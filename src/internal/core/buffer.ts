@@ -6,7 +6,15 @@ import type { JobStore, Removed } from './store.js';
 /** What a buffer calls when it takes a job in or loses one. */
 export type BufferObserver<T> = Pick<
   JobObserver<T, never>,
-  'countAccepted' | 'notifyAccepted' | 'countRefused' | 'notifyRefused' | 'countRemoved' | 'notifyRemoved'
+  | 'tellsOutcomes'
+  | 'countAccepted'
+  | 'countFailed'
+  | 'notifyAccepted'
+  | 'notifyFailed'
+  | 'countRefused'
+  | 'notifyRefused'
+  | 'countRemoved'
+  | 'notifyRemoved'
 >;
 
 /** A change that has been counted, and that the observer has yet to be notified of. */
@@ -55,11 +63,9 @@ export class Buffer<T> {
 
   /** Gives `job` a place, if need be that of an evicted one. `false`: the job is refused. */
   place(job: T, id: number, hasRoom: boolean, isEvictable: boolean): boolean {
-    const { store } = this;
     const observer = this.#observer;
     if (hasRoom) {
-      store.push(job, id, isEvictable);
-      if (observer) this.#accept(observer, job, id);
+      if (this.#push(job, id, isEvictable) && observer) this.#accept(observer, job, id);
       return true;
     }
     if (!this.#mayEvict()) {
@@ -67,12 +73,13 @@ export class Buffer<T> {
       return false;
     }
     const removed = this.#evict();
-    store.push(job, id, isEvictable);
+    const isPushed = this.#push(job, id, isEvictable);
     if (observer) {
       observer.countRemoved(removed);
-      observer.countAccepted();
+      if (isPushed) observer.countAccepted();
       this.#add({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
-      this.#announce(observer, job, id);
+      if (isPushed) this.#announce(observer, job, id);
+      else this.#brought();
     }
     return true;
   }
@@ -89,8 +96,7 @@ export class Buffer<T> {
     const { store } = this;
     const observer = this.#observer;
     const removed: Removed<T>[] = [];
-    while (store.length > 0) {
-      const job = store.take();
+    for (const job of store.drain?.() ?? allOf(store)) {
       if (observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
     if (observer && removed.length > 0) {
@@ -109,6 +115,8 @@ export class Buffer<T> {
   /** Notifies the acceptance of the job that starts next, before its start. A hook that is told may take the job away. */
   announceNext(): void {
     const { store } = this;
+    // In another order any of them may be the next.
+    if (!store.isFifo) while (this.notifyNext());
     while (store.length > 0 && this.#unannounced >= store.length && this.notifyNext());
   }
 
@@ -123,6 +131,24 @@ export class Buffer<T> {
     if (isLoss) this.#notifying--;
     if (!this.isNotifying) this.#onNotified();
     return true;
+  }
+
+  /** `false`: a callback of the order has thrown. Where outcomes are told the job has failed, alone; else it is the results' error. */
+  #push(job: T, id: number, isEvictable: boolean): boolean {
+    const observer = this.#observer;
+    try {
+      this.store.push(job, id, isEvictable);
+      return true;
+    } catch (error) {
+      if (!observer?.tellsOutcomes) throw error;
+      observer.countAccepted();
+      observer.countFailed();
+      this.lose(() => {
+        observer.notifyAccepted(job, id);
+        observer.notifyFailed(job, id, error);
+      });
+      return false;
+    }
   }
 
   #accept(observer: BufferObserver<T>, job: T, id: number): void {
@@ -161,4 +187,8 @@ export class Buffer<T> {
     }
     return removed;
   }
+}
+
+function* allOf<T>(store: JobStore<T>): Generator<T, void> {
+  while (store.length > 0) yield store.take();
 }

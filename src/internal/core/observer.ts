@@ -59,6 +59,9 @@ export interface JobObserver<T, R> {
   notifyRefused(job: T, id: number, reason: RefusalReason): void;
   countRemoved(removed: readonly Removed<T>[]): void;
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void;
+  /** A callback of the order has thrown: the job fails before it starts. */
+  countFailed(): void;
+  notifyFailed(job: T, id: number, error: unknown): void;
   started(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;

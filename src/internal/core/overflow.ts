@@ -28,6 +28,9 @@ export function readBufferOptions<T>(options: Record<string, unknown>): BufferOp
 export function valueBuffer<T>({ overflow, onDrop }: BufferOptions<T>): Buffer<T> {
   const ignore = (): void => undefined;
   return new Buffer<T>(new PlainStore(), overflow, {
+    tellsOutcomes: false,
+    countFailed: ignore,
+    notifyFailed: ignore,
     countAccepted: ignore,
     notifyAccepted: ignore,
     countRefused: ignore,

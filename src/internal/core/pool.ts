@@ -15,7 +15,7 @@ import type { JobObserver, Owned, Slot } from './observer.js';
 import type { Policy, PolicyFactory } from './policy.js';
 import { ABANDON, ABORT, DISCARD, readLevel } from './shutdown.js';
 import { PlainStore } from './store.js';
-import type { JobStore } from './store.js';
+import type { JobStore, StoreFactory } from './store.js';
 import { Slots } from './worker.js';
 import type { Worker, WorkerHost } from './worker.js';
 
@@ -35,6 +35,8 @@ export interface CoreOptions<R> {
   readonly scheduler: SchedulerLike;
   /** Each is made for the subscription. */
   readonly policies: readonly PolicyFactory[];
+  /** Where jobs wait in an order of their own. */
+  readonly makeStore?: StoreFactory | undefined;
   /** `work` or a hook may look at the context in any way. */
   readonly showsContext: boolean;
 }
@@ -121,7 +123,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
     });
     results.add(() => gate.stop());
     this.#crew = new Crew(options.workers);
-    this.store = observer?.store ?? new PlainStore<J>();
+    this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned) ?? new PlainStore<J>();
     this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#endWhenDone());
   }
 
@@ -147,6 +149,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
     const id = this.observer?.countOffered(job) ?? 0;
     if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
     else if (!this.#crew.hasFree || !this.#isGateOpen()) this.#queue(job, id);
+    else if (!this.store.isFifo) this.#queueAndStart(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
       this.#isPostponed = true;
@@ -175,6 +178,13 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
     this.failIntake(new BufferOverflowError(this.#options.buffer, job));
   }
 
+  /** In an order of its own a job has to wait to be chosen, also where a worker is free. */
+  #queueAndStart(job: J, id: number): void {
+    this.#queue(job, id);
+    this.#isPostponed = true;
+    this.#startPostponed();
+  }
+
   #startAtOnce(job: J, id: number): void {
     const { buffer } = this;
     this.#depth++;
@@ -193,7 +203,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
 
   /** Nobody hears of an acceptance, nothing waits, and nobody could give a job: a job need not be seen to wait. */
   get mayStartDirectly(): boolean {
-    if (!this.gate.isOpen) return false;
+    if (!this.gate.isOpen || !this.store.isFifo) return false;
     return !this.observer?.hearsAccepted && this.store.length === 0 && !this.puller && !this.buffer.hasNews;
   }
 
@@ -233,7 +243,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
     if (!this.#isGateOpen()) return;
-    while (this.gate.isOpen && this.store.length > 0 && this.#crew.hasFree && !this.closed) {
+    while (this.gate.isOpen && this.#startable > 0 && this.#crew.hasFree && !this.closed) {
       const worker = this.#crew.idle.pop();
       if (worker) worker.proceed();
       else this.#spawn();
@@ -241,6 +251,11 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
   }
 
   // ---- The gate
+
+  /** How many of those that wait may start. */
+  get #startable(): number {
+    return this.store.length - this.store.locked;
+  }
 
   #isGateOpen(): boolean {
     if (!this.gate.isOpen) this.gate.refresh();
@@ -272,7 +287,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
 
   /** Would a job that came now start at once? */
   canStart(isNested: boolean): boolean {
-    const { length } = this.store;
+    const length = this.#startable;
     const looking = this.#looking;
     if (!this.gate.isOpen) return false;
     return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
@@ -280,7 +295,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
 
   /** A worker is looking for a job, and none waits for it. */
   get isLooking(): boolean {
-    return this.#looking > this.store.length;
+    return this.#looking > this.#startable;
   }
 
   // ---- Workers ask for their next job, and tell what it does
@@ -292,7 +307,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
       this.#looking--;
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
-    return this.store.length > 0 && this.#isGateOpen() && !this.closed;
+    return this.store.length > this.store.locked && this.#isGateOpen() && !this.closed;
   }
 
   rest(worker: Worker<J, R>): void {

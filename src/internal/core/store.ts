@@ -3,6 +3,12 @@ import { Fifo } from '../support/fifo.js';
 /** What waits, in the order in which it is taken. */
 export interface JobStore<T> {
   readonly length: number;
+  /** How many of them may not start now, because of those that run. */
+  readonly locked: number;
+  /** Jobs start in the order in which they have come. */
+  readonly isFifo: boolean;
+  /** What the job that left last has to give back when it has ended: see {@link done}. */
+  readonly lane: object | undefined;
   /** How many an overflow policy may remove. */
   readonly evictable: number;
   /** The id and the arrival of the job that left last, where the store keeps them. */
@@ -15,7 +21,14 @@ export interface JobStore<T> {
   evictOldest(): T;
   /** Removes the youngest that may be evicted. Only when `evictable > 0`. */
   evictNewest(): T;
+  /** A job of `lane` has ended, and its slot is free. */
+  done?(lane: object): void;
+  /** Removes all, also what may not start, in the order of starts: each is yielded when it has left. */
+  drain?(): Iterable<T>;
 }
+
+/** Makes the store of one subscription, by its clock; where items are owned they are records. */
+export type StoreFactory = <T>(now: () => number, isOwned: boolean) => JobStore<T>;
 
 /** A job that has lost its place, with what was known of it there. */
 export interface Removed<T> {
@@ -28,6 +41,9 @@ export interface Removed<T> {
 export class PlainStore<T> extends Fifo<T | undefined> implements JobStore<T> {
   readonly id = 0;
   readonly arrivedAt = 0;
+  readonly locked = 0;
+  readonly isFifo = true;
+  readonly lane: undefined;
 
   constructor() {
     super(undefined);

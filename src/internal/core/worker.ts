@@ -103,6 +103,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   readonly #host: WorkerHost<J, R>;
   #onSubscribed: (() => void) | undefined;
   #state = FREE;
+  /** Of the job's key, where keys have limits. */
+  #lane: object | undefined;
   #attempt: Attempt | undefined;
   #context: JobContext | undefined;
   #verdict: Verdict | undefined;
@@ -154,6 +156,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
       if (!host.findNext()) return host.rest(this);
       const { store } = host;
       const job = store.take();
+      this.#lane = store.lane;
       this.#start(job, store.id, store.arrivedAt);
     }
   }
@@ -352,6 +355,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     this.#state = isFatal || verdict === 'abandoned' ? ENDED : FREE;
     this.#verdict = this.#abort = this.#iteration = undefined;
     host.slots.free();
+    if (this.#lane !== undefined) host.store.done!(this.#lane);
+    this.#lane = undefined;
     observer?.settled(this, verdict, result);
     this.#result = this.#attempt = this.#context = undefined;
     this.job = undefined as J;

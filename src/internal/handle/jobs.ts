@@ -65,7 +65,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   readonly #options: JobsOptions<J, R>;
   readonly #now: () => number;
-  readonly #store = new RecordStore<J, R>();
+  readonly #store: RecordStore<J, R>;
   readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
   #pool!: Pool<JobRecord<J, R>, R>;
   #entrance!: Entrance<J, R>;
@@ -84,6 +84,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   constructor(options: JobsOptions<J, R>, pipeline: Pipeline) {
     this.#options = options;
     this.#now = unfailing(clockOf(options.scheduler), (error) => queueMicrotask(() => this.#pool.crash(error)));
+    const { makeStore } = options;
+    this.#store = (makeStore?.(this.#now, true) as RecordStore<J, R> | undefined) ?? new RecordStore<J, R>();
     this.#lifecycle = new Lifecycle({
       hooks: options.hooks,
       now: this.#now,

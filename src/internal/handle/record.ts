@@ -83,6 +83,9 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
  * found at once; those that were pulled, sent or are about to start are in the other queue.
  */
 export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
+  readonly locked = 0;
+  readonly isFifo = true;
+  readonly lane: undefined;
   length = 0;
   id = 0;
   arrivedAt = 0;

@@ -1,6 +1,6 @@
 import { AT_START } from '../core/observer.js';
 import type { JobObserver, Owned, Slot, Verdict } from '../core/observer.js';
-import type { JobStore, Removed } from '../core/store.js';
+import type { JobStore, Removed, StoreFactory } from '../core/store.js';
 import type { EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
 import type { SchedulerLike } from 'rxjs';
 import { runIn } from '../support/asyncScope.js';
@@ -133,6 +133,14 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#settle(item, { status: 'aborted', reason, settled: true, job, id, attempts: 0, queuedFor, ranFor: 0 });
   }
 
+  countFailed(): void {
+    this.accounts.failed++;
+  }
+
+  notifyFailed(item: T, id: number, error: unknown): void {
+    this.#settle(item, { status: 'failed', error, job: this.#jobOf(item), id, attempts: 0, queuedFor: 0, ranFor: 0 });
+  }
+
   // ---- A slot
 
   started(slot: Slot<T>): void {
@@ -210,9 +218,17 @@ function owned(item: unknown): Owned {
 
 /** The lifecycle of a form whose jobs belong to nobody: the user's payloads, with their ids and times beside them. */
 export function watch<J, R>(
-  { hooks, scheduler }: { readonly hooks: Listeners<J, R> | undefined; readonly scheduler: SchedulerLike },
+  {
+    hooks,
+    scheduler,
+    makeStore,
+  }: {
+    readonly hooks: Listeners<J, R> | undefined;
+    readonly scheduler: SchedulerLike;
+    readonly makeStore?: StoreFactory | undefined;
+  },
   deliver?: (outcome: JobOutcome<J, R>) => void,
 ): Lifecycle<J, R> {
   const now = clockOf(scheduler);
-  return new Lifecycle({ hooks, now, store: new TimestampedFifo(now), deliver });
+  return new Lifecycle({ hooks, now, store: makeStore?.<J>(now, false) ?? new TimestampedFifo(now), deliver });
 }

@@ -3,6 +3,9 @@ import { Fifo } from '../support/fifo.js';
 
 /** A fifo of jobs, and beside it their ids and the times of their arrival: nothing is allocated for a job that waits. */
 export class TimestampedFifo<T> implements JobStore<T> {
+  readonly locked = 0;
+  readonly isFifo = true;
+  readonly lane: undefined;
   length = 0;
   id = 0;
   arrivedAt = 0;

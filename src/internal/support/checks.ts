@@ -42,6 +42,12 @@ export function checkDuration(name: string, value: unknown): number {
   return checkNumber(name, value, 'a number of milliseconds ≥ 0, or Infinity', 0, () => true);
 }
 
+/** A number above 0, or Infinity. */
+export function checkPositive(name: string, value: unknown): number {
+  const number = checkNumber(name, value, 'a number > 0, or Infinity', 0, () => true);
+  return number > 0 ? number : wrong(name, 'a number > 0, or Infinity', value, '', RangeError);
+}
+
 function checkNumber(
   name: string,
   value: unknown,
