@@ -10,6 +10,17 @@ import type { AnyIterable } from './iteration.js';
 
 /** What runs the items of an iterable, as its intake sees it: a pool, or a handle's source. */
 export interface Demand<J> {
+  /** Takes in, or refuses, an item that was on its way when its intake ended. */
+  arriveLate(job: J): void;
+  readonly budget: EventLoopBudget;
+  /** The last item has found its place: `intake` may be asked again. */
+  askAgain(intake: Puller): void;
+  /** Of a pool that its workers ask for jobs. */
+  readonly looking?: LookingDemand<J>;
+}
+
+/** A pool whose workers look for jobs, and that pulls an iterable by itself. */
+export interface LookingDemand<J> {
   /**
    * Would an item that came now start at once? A synchronous iterator is asked for its next item only then.
    *
@@ -22,11 +33,6 @@ export interface Demand<J> {
   readonly isLooking: boolean;
   /** Hands an item to that worker. */
   give(job: J): void;
-  /** Takes in, or refuses, an item that was on its way when its intake ended. */
-  arriveLate(job: J): void;
-  readonly budget: EventLoopBudget;
-  /** The last item has found its place: `intake` may be asked again. */
-  askAgain(intake: Puller): void;
 }
 
 /** Who could give a job. */
@@ -133,7 +139,8 @@ export class PulledIntake<J> implements Intake, Puller, Held {
 
   #isWanted(isNested: boolean): boolean {
     if (!this.isOpen || this.isOutstanding) return false;
-    return this.isAsync ? this.#demand.mayReadAhead() : this.#demand.canStart(isNested);
+    const { looking } = this.#demand;
+    return this.isAsync ? looking!.mayReadAhead() : looking!.canStart(isNested);
   }
 
   /** Asks for one item. */
@@ -177,7 +184,7 @@ export class PulledIntake<J> implements Intake, Puller, Held {
       if (!this.isAsync) returnQuietly(this.#iterator);
       return demand.arriveLate(job);
     }
-    if (demand.isLooking) demand.give(job);
+    if (demand.looking?.isLooking) demand.looking.give(job);
     else this.#jobs.next(job);
     if (this.awaitsRest) {
       this.isOutstanding = false;

@@ -9,7 +9,7 @@ import { Buffer } from './buffer.js';
 import { Crew } from './crew.js';
 import { Gate } from './gate.js';
 import type { GateHost } from './gate.js';
-import type { Demand, Intake, Puller } from './intake.js';
+import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
 import type { Policy, PolicyFactory } from './policy.js';
@@ -56,7 +56,8 @@ export interface PoolParts<J, R> {
  * The state of one subscription: room and slots. Its workers are in its {@link Crew}; what waits is its
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
-export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, GateHost {
+export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost {
+  readonly looking: this = this;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
   readonly observer: JobObserver<J, R> | undefined;

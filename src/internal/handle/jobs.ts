@@ -208,14 +208,6 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     return this.#entrance.senders.length > 0;
   }
 
-  mayReadAhead(): boolean {
-    return this.#pool.mayReadAhead();
-  }
-
-  canStart(isNested: boolean): boolean {
-    return this.#pool.canStart(isNested);
-  }
-
   admit(job: J, hasTurn: boolean): void {
     this.#entrance.send(this.#record(job, PULLED), hasTurn);
   }

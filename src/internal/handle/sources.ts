@@ -5,10 +5,10 @@ import { PulledIntake } from '../core/intake.js';
 import type { Demand, Intake } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
 import { reportError } from '../support/reporting.js';
-import type { Claim, Line, Places } from './line.js';
+import type { Claim, Line } from './line.js';
 
 /** The handle, as its sources see it. */
-export interface SourcesHost<J> extends Pick<Places, 'mayReadAhead' | 'canStart'> {
+export interface SourcesHost<J> {
   readonly budget: EventLoopBudget;
   /** Sources are asked. */
   readonly isOpen: boolean;
@@ -121,8 +121,6 @@ class Listening<J> implements Claim, Demand<J>, Observer<J> {
   readonly isGroup = false;
   readonly onlyStarts: boolean;
   readonly readsAhead: boolean;
-  /** An item goes the way of all that arrive, also when a worker is looking. */
-  readonly isLooking = false;
   queue: Claim['queue'] = undefined;
   ahead: Claim | undefined = undefined;
   behind: Claim | undefined = undefined;
@@ -175,19 +173,5 @@ class Listening<J> implements Claim, Demand<J>, Observer<J> {
 
   arriveLate(job: J): void {
     this.#host.admitLate(job);
-  }
-
-  // ---- What an intake of its own would ask
-
-  canStart(isNested: boolean): boolean {
-    return this.#host.canStart(isNested);
-  }
-
-  mayReadAhead(): boolean {
-    return this.#host.mayReadAhead();
-  }
-
-  give(job: J): void {
-    this.next(job);
   }
 }
