@@ -205,10 +205,8 @@ export const BackgroundJobs = class BackgroundJobs<J, R> implements AsyncDisposa
   constructor(work: (job: J, context: JobContext) => ObservableInput<R>, config: PoolConfig<J, R>) {
     const jobs = new Jobs<J, R>(readPoolOptions<J, R>('BackgroundJobs', work, config), pipeline);
     Object.defineProperty(this, INSIDE, { value: () => jobs });
-    Object.defineProperties(this, {
-      outcomes$: { value: jobs.outcomes$, enumerable: true },
-      ended: { value: jobs.ended, enumerable: true },
-    });
+    // Plain properties, so that a Proxy may wrap what it reads.
+    Object.assign(this, { outcomes$: jobs.outcomes$, ended: jobs.ended });
   }
 
   get [Symbol.toStringTag](): string {

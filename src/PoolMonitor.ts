@@ -65,7 +65,7 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
       ),
     );
     // Own and bound, so that `{ ...monitor }` and a Proxy around it count in the same books.
-    Object.defineProperty(this, 'stats', { enumerable: true, get: () => books.read() });
+    Object.defineProperty(this, 'stats', { configurable: true, enumerable: true, get: () => books.read() });
     Object.assign(this, { [COUNTER]: () => books.outcomes.observed });
     for (const event of EVENTS) Object.assign(this, { [event]: this[event].bind(this) });
   }

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { asyncScheduler, EMPTY, firstValueFrom, lastValueFrom, NEVER, Observable, of, throwError, toArray } from 'rxjs';
 import type { ObservableInput, Observer, SchedulerLike } from 'rxjs';
-import { BackgroundJobs, JobAbortedError, JobDroppedError } from '../../src/index.js';
+import { BackgroundJobs, JobAbortedError, JobDroppedError, PoolMonitor } from '../../src/index.js';
 import type { JobContext, JobHooks } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
@@ -293,6 +293,26 @@ describe('BackgroundJobs', () => {
       expect([await mails.submit('a'), mails.sent, mails.stats.completed]).to.eql(['a sent', 1, 1]);
       expect([mails instanceof BackgroundJobs, mails instanceof Mails]).to.eql([true, true]);
       await mails.shutdown();
+    });
+
+    it('works through a Proxy that wraps all that it reads, as reactive states do', async () => {
+      const reactive = <T extends object>(target: T): T =>
+        new Proxy(target, {
+          get: (from, key, receiver) => {
+            const value: unknown = Reflect.get(from, key, receiver);
+            const isPlain = Object.prototype.toString.call(value) === '[object Object]';
+            return isPlain ? reactive(value as object) : value;
+          },
+        });
+      const monitor = new PoolMonitor();
+      const pool = new BackgroundJobs(async (n: number) => n * 2, { workers: 1, buffer: 1, hooks: monitor });
+      const state = reactive({ pool: reactive(pool), monitor: reactive(monitor) });
+      let heard = 0;
+      state.pool.outcomes$.subscribe(() => heard++);
+      expect(await state.pool.submit(21)).to.equal(42);
+      expect([heard, state.monitor.stats.completed, state.pool.stats.completed]).to.eql([1, 1, 1]);
+      await state.pool.shutdown();
+      expect((await pool.ended).level).to.equal('drain');
     });
 
     it('works through a Proxy', async () => {

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { NEVER, Observable, of } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { BackgroundJobs } from '../../src/index.js';
+import { BackgroundJobs, JobAbortedError } from '../../src/index.js';
 import type { JobContext, JobHooks, JobOutcome } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import { turn } from '../support/guard.js';
@@ -28,6 +28,33 @@ describe('BackgroundJobs', () => {
       expect([held.called, getEventListeners(signal, 'abort')]).to.eql([[], []]);
       expect(outcomes).to.eql(['a withdrawn', 'b withdrawn', 'c withdrawn']);
       await jobs.shutdown();
+    });
+
+    it('that has no reason, as in React Native: every promise rejects with a JobAbortedError; a withdrawn job is dropped as such', async () => {
+      class OldSignal extends EventTarget {
+        aborted = false;
+        abort(): void {
+          this.aborted = true;
+          this.dispatchEvent(new Event('abort'));
+        }
+      }
+      const old = new OldSignal();
+      const signal = old as unknown as AbortSignal;
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
+      const outcomes: JobOutcome<string, unknown>[] = [];
+      jobs.outcomes$.subscribe((outcome) => outcomes.push(outcome));
+      const calls = [jobs.submit('a', { signal }), jobs.submit('b', { signal }), jobs.send('c', { signal })];
+      old.abort();
+      const fates = [...calls, jobs.submit('d', { signal })].map(fateOf);
+      await turn();
+      for (const { value } of fates) expect(value).to.be.an.instanceOf(JobAbortedError);
+      await jobs.shutdown('abandon');
+      // A sender that gives up never had a place: its outcome says so in a word, and not with an error.
+      expect(outcomes.map(brief)).to.eql(['c withdrawn', 'b aborted', 'd withdrawn', 'a aborted, not settled']);
+      for (const outcome of outcomes) {
+        if (outcome.status === 'aborted') expect(outcome.reason).to.be.an.instanceOf(JobAbortedError);
+      }
     });
 
     it('while its job waits for room: it leaves the line, and the others keep their order', async () => {
