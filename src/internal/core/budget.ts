@@ -6,6 +6,8 @@ import type { Turn } from '../support/turn.js';
 
 /** The clock is read at least once in so many events. */
 const LONGEST_STRIDE = 32;
+/** After so many events in one turn, the next turn is waited for. */
+const MANY = 32;
 
 // The real one, whatever fake timers a test puts in place later.
 const { performance } = globalThis;
@@ -32,6 +34,8 @@ export class EventLoopBudget {
   /** Events until the clock is read. */
   #countdown: number;
   #stride = 1;
+  /** Those of this turn, about. */
+  #events = 0;
   /** When the first event of this turn was counted. */
   #since = 0;
   #lastRead = 0;
@@ -78,6 +82,7 @@ export class EventLoopBudget {
       this.#since = this.#lastRead = now;
       this.#stride = this.#countdown = 1;
       this.#slowest /= 2;
+      this.#events = 0;
       this.#request();
       this.#watchCall();
       return false;
@@ -94,7 +99,7 @@ export class EventLoopBudget {
     this.#stride = Math.max(1, Math.min(2 * this.#stride, LONGEST_STRIDE, Math.floor(left / this.#slowest)));
     this.#countdown = this.#stride;
     // Where many come back to back, the turn will be waited for.
-    if (this.#stride === LONGEST_STRIDE) this.#turn.ref();
+    if ((this.#events += this.#stride) >= MANY) this.#turn.ref();
     this.#watchCall();
     return false;
   }
