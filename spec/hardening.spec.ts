@@ -163,24 +163,3 @@ describe('a polluted Object.prototype', () => {
     expect(results).to.eql([1, 2]);
   });
 });
-
-describe('a thousand jobs, each of which returns the stream of the next', () => {
-  it('end, or end the handle when the stack is used up: it never stands still', async () => {
-    const depth = 1000;
-    const jobs: BackgroundJobs<number, unknown> = new BackgroundJobs<number, unknown>(
-      (n) => (n < depth ? jobs.submit$(n + 1) : Promise.resolve('leaf')),
-      { workers: Infinity, buffer: 0 },
-    );
-    const ended = fateOf(jobs.ended);
-    let end = 'none';
-    jobs.submit$(1).subscribe({ error: () => (end = 'error'), complete: () => (end = 'complete') });
-    await turn();
-    await turn();
-    takeReported();
-    expect(end).not.to.equal('none');
-    expect(ended.status).to.equal(end === 'complete' ? 'open' : 'fulfilled');
-    expect(jobs.offer(depth)).to.equal(end === 'complete');
-    await turn();
-    takeReported();
-  });
-});
