@@ -4,7 +4,7 @@ import { Subject } from 'rxjs';
 import { BackgroundJobs, pullFrom, pullThrough, workerPoolSettled } from '../src/index.js';
 import type { JobContext, JobHooks, ShutdownLevel } from '../src/index.js';
 import { brief, nonZero } from './BackgroundJobs/support.js';
-import { Deferred, fateOf } from './support/deferred.js';
+import { Deferred } from './support/deferred.js';
 import { takeReported, turn } from './support/guard.js';
 
 type Jobs = BackgroundJobs<string, unknown>;
