@@ -66,7 +66,7 @@ export function pipeline<J, R>(
   { shutdown, workers }: { readonly shutdown: Observable<unknown>; readonly workers: number },
 ): Observable<never> {
   return intake(source, pool).pipe(
-    takeUntil(pool.endOfIntake(shutdown)),
+    takeUntil(pool.shutdown.endOfIntake(shutdown)),
     arrivals(pool),
     mergeMap((worker) => worker.life, workers),
   );

@@ -1,7 +1,6 @@
-import { Observable, takeWhile } from 'rxjs';
-import type { ObservableInput, SchedulerLike, Subscriber, Unsubscribable } from 'rxjs';
+import type { ObservableInput, SchedulerLike, Subscriber, Subscription, Unsubscribable } from 'rxjs';
 import { BufferOverflowError } from '../../errors.js';
-import type { JobContext, Overflow } from '../../types.js';
+import type { EvictionReason, JobContext, Overflow } from '../../types.js';
 import { clockOf } from '../support/clock.js';
 import { reportError } from '../support/reporting.js';
 import { EventLoopBudget } from './budget.js';
@@ -13,7 +12,8 @@ import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
 import type { Policy, PolicyFactory } from './policy.js';
-import { ABANDON, ABORT, DISCARD, readLevel } from './shutdown.js';
+import { Shutdown } from './shutdown.js';
+import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
 import type { JobStore, StoreFactory } from './store.js';
 import { Slots } from './worker.js';
@@ -56,7 +56,7 @@ export interface PoolParts<J, R> {
  * The state of one subscription: room and slots. Its workers are in its {@link Crew}; what waits is its
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
-export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost {
+export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost, ShutdownHost {
   readonly looking: this = this;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
@@ -73,8 +73,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   readonly store: JobStore<J>;
   /** Jobs are taken in. */
   accepting = true;
-  /** The index of the shutdown level that was reached, or -1. */
-  level = -1;
+  readonly shutdown: Shutdown = new Shutdown(this);
   /** Where the pool pulls its jobs from. */
   intake: Intake | undefined;
   /** Who could give a job now. */
@@ -100,6 +99,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   #isPostponed = false;
   #failure: { readonly error: unknown } | undefined;
   #hasEnded = false;
+  readonly #stop = (): void => this.shutdown.stop();
 
   constructor(
     options: CoreOptions<R>,
@@ -125,7 +125,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
     results.add(() => gate.stop());
     this.#crew = new Crew(options.workers);
     this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned) ?? new PlainStore<J>();
-    this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#endWhenDone());
+    this.buffer = new Buffer(this.store, options.overflow, observer, () => this.endWhenDone());
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
@@ -315,7 +315,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
     const { idle } = this.#crew;
     if (idle.length < MOST_IDLE) idle.push(worker);
     else this.#crew.retire(worker);
-    this.#endWhenDone();
+    this.endWhenDone();
   }
 
   emit(value: R): void {
@@ -334,10 +334,22 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   // ---- The end
 
+  get stoppable(): readonly Worker<J, R>[] {
+    return this.#crew.inOrder();
+  }
+
+  onEnd(teardown: Subscription): void {
+    this.#results.add(teardown);
+  }
+
+  drop(reason: EvictionReason): void {
+    this.buffer.drop(reason);
+  }
+
   /** No job comes any more. */
   closeIntake(): void {
     this.accepting = false;
-    this.#endWhenDone();
+    this.endWhenDone();
   }
 
   /** The source or the notifier has failed, or the buffer is full under `'error'`. */
@@ -350,7 +362,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
     }
     this.#failure ??= { error };
     this.arrivals?.unsubscribe();
-    this.#endWhenDone();
+    this.endWhenDone();
   }
 
   /** The pool's own code, or a callback that it calls, has thrown: the results error, in every form. */
@@ -365,7 +377,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   }
 
   /** Ends the pool once no worker has anything to do or to tell, and nothing waits. */
-  #endWhenDone(): void {
+  endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
     if (this.closed || this.#hasEnded) return;
     if (!this.#crew.isIdle || this.store.length > 0 || this.buffer.isNotifying) return;
@@ -375,62 +387,4 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
     if (this.#failure) this.newcomers.error(this.#failure.error);
     else this.newcomers.complete();
   }
-
-  /**
-   * Emits when a pushed source has to end, for takeUntil; a pulled one is told to ask no more. The notifier itself stays
-   * subscribed until the pool has ended, so that a later value can escalate.
-   */
-  endOfIntake(notifier: Observable<unknown>): Observable<void> {
-    return new Observable((end) => {
-      this.#results.add(
-        notifier.pipe(takeWhile(() => !this.closed)).subscribe({
-          next: (value) => {
-            const { level, complaint } = readLevel(value);
-            if (complaint !== undefined) reportError(complaint);
-            this.#shutdown(level, end);
-          },
-          error: (error: unknown) => {
-            // A shutdown that has begun goes on without its notifier.
-            if (this.level >= 0) reportError(error);
-            else this.failIntake(error);
-          },
-        }),
-      );
-    });
-  }
-
-  #shutdown(level: number, end: Subscriber<void>): void {
-    if (level <= this.level) return;
-    this.level = level;
-    const { intake } = this;
-    if (!intake) end.next();
-    else if (level < DISCARD) intake.close();
-    else intake.cut();
-    if (level >= DISCARD) {
-      this.buffer.drop('shutdown');
-      this.budget.release();
-    }
-    if (level >= ABORT) for (const worker of this.#crew.inOrder()) worker.abort();
-    if (level >= ABANDON) for (const worker of this.#crew.inOrder()) worker.abandon();
-    this.#endWhenDone();
-  }
-
-  /** After a crash: waits for nothing. */
-  abandon(): void {
-    this.level = ABANDON;
-    this.accepting = false;
-    this.buffer.drop('shutdown');
-    for (const worker of this.#crew.inOrder()) {
-      worker.abort();
-      worker.abandon(true);
-    }
-    this.budget.release();
-  }
-
-  /** At unsubscription or an error RxJS has let go of the source: aborts the running jobs, then drops what waits. */
-  readonly #stop = (): void => {
-    for (const worker of this.#crew.inOrder()) worker.abort();
-    this.buffer.drop('shutdown');
-    this.budget.release();
-  };
 }

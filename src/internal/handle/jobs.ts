@@ -296,7 +296,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const sending = records.filter(({ queue }) => queue === entrance.senders);
     const queued = records.filter((record) => this.#store.has(record));
     for (const record of records) {
-      record.isCancelled = this.#pool.level < ABORT;
+      record.isCancelled = this.#pool.shutdown.level < ABORT;
       this.#cancellation.unwatch(record);
       record.rejectQuietly(reasonOf(reason, record.job));
     }
@@ -365,7 +365,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   get level(): ShutdownLevel | undefined {
-    return LEVELS[this.#pool.level];
+    return LEVELS[this.#pool.shutdown.level];
   }
 
   inspect(): PoolSnapshot<J> {
@@ -423,7 +423,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   #onCrash(error: unknown): void {
     const { buffer } = this.#pool;
     buffer.isDeferred = false;
-    this.#pool.abandon();
+    this.#pool.shutdown.abandon();
     this.#sources.cut();
     while (buffer.notifyNext());
     this.#onEnd();
