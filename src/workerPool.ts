@@ -63,11 +63,11 @@ export function workerPool<J, R>(
 export function pipeline<J, R>(
   pool: Pool<J, R>,
   source: JobSource<J>,
-  { shutdown, workers }: { readonly shutdown: Observable<unknown>; readonly workers: number },
+  { shutdown, mostWorkers }: { readonly shutdown: Observable<unknown>; readonly mostWorkers: number },
 ): Observable<never> {
   return intake(source, pool).pipe(
     takeUntil(pool.shutdown.endOfIntake(shutdown)),
     arrivals(pool),
-    mergeMap((worker) => worker.life, workers),
+    mergeMap((worker) => worker.life, mostWorkers),
   );
 }

@@ -2,6 +2,7 @@ import { asyncScheduler, NEVER } from 'rxjs';
 import type { Observable, ObservableInput } from 'rxjs';
 import type { JobContext } from '../types.js';
 import type { CoreOptions } from './core/pool.js';
+import type { StoreFactory } from './core/store.js';
 import {
   checkConfig,
   checkCount,
@@ -13,8 +14,9 @@ import {
   checkScheduler,
 } from './support/checks.js';
 import { OVERFLOWS } from './core/overflow.js';
-import { rateLimit } from './policies/rateLimit.js';
+import { POLICIES, policiesOf } from './policies/index.js';
 import { describedBy } from './queues/description.js';
+import { TimestampedFifo } from './lifecycle/timestampedFifo.js';
 import { listenersOf } from './lifecycle/hooks.js';
 import type { Listeners } from './lifecycle/hooks.js';
 
@@ -23,6 +25,8 @@ export interface PoolOptions<J, R> extends CoreOptions<R> {
   readonly name: string;
   readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
+  /** The most that may ever run at once. */
+  readonly mostWorkers: number;
 }
 
 export const OPTIONS: readonly string[] = [
@@ -34,11 +38,9 @@ export const OPTIONS: readonly string[] = [
   'yieldAfter',
   'scheduler',
   'name',
-  'rateLimit',
   'queue',
+  ...POLICIES,
 ];
-/** Options that are planned and not there yet. */
-const PLANNED = ['ttl', 'timeout', 'retry', 'ordered'];
 
 /** @throws TypeError or RangeError that names the option and its value */
 export function readPoolOptions<J, R>(
@@ -48,32 +50,37 @@ export function readPoolOptions<J, R>(
   known: readonly string[] = OPTIONS,
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
+  const options = checkConfig(form, config, known);
   const {
     name = 'jobs',
-    workers,
     buffer,
     overflow = 'error',
     shutdown = NEVER,
     hooks,
-    rateLimit: rate,
     queue,
+    ttl,
     yieldAfter = 5,
     scheduler = asyncScheduler,
-  } = checkConfig(form, config, known, PLANNED);
+  } = options;
   const listeners = hooks === undefined ? undefined : listenersOf<J, R>(hooks);
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     name: checkName('name', name),
-    workers: checkCount('workers', workers, 1, ' (an Observable is not there yet)'),
+    ...policiesOf(options),
     buffer: checkCount('buffer', buffer, 0),
     overflow: checkOneOf('overflow', overflow, OVERFLOWS),
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
-    makeStore: queue === undefined ? undefined : describedBy('queue', queue).makeStore,
-    policies: rate === undefined ? [] : [rateLimit(rate)],
+    makeStore: storeOf(queue, ttl !== undefined),
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),
     scheduler: checkScheduler('scheduler', scheduler),
   };
+}
+
+/** Where jobs wait: by default the form's own store, which keeps no times where nobody asks for them. */
+function storeOf(queue: unknown, needsTimes: boolean): StoreFactory | undefined {
+  if (queue !== undefined) return describedBy('queue', queue).makeStore;
+  return needsTimes ? (now, isOwned) => (isOwned ? undefined : new TimestampedFifo(now)) : undefined;
 }

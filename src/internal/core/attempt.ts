@@ -3,14 +3,14 @@ import type { JobContext } from '../../types.js';
 /** One start of one job. An AbortController costs more than all the rest together, so it is made when the signal is read. */
 export class Attempt implements JobContext {
   readonly worker: number;
-  /** Always the first: there are no retries yet. */
-  readonly attempt = 1;
+  readonly attempt: number;
   readonly index: number;
   #controller: AbortController | undefined;
   #abort: { readonly reason: unknown } | undefined;
 
-  constructor(worker: number, index: number) {
+  constructor(worker: number, attempt: number, index: number) {
     this.worker = worker;
+    this.attempt = attempt;
     this.index = index;
   }
 

@@ -91,19 +91,29 @@ export class Buffer<T> {
     this.lose(() => observer.notifyRefused(job, id, reason));
   }
 
-  /** Removes all that waits. */
-  drop(reason: EvictionReason): readonly Removed<T>[] {
+  /** Removes all that waits. With it are told those that were between two attempts. */
+  drop(reason: EvictionReason, delayed: readonly Removed<T>[] = []): void {
     const { store } = this;
     const observer = this.#observer;
-    const removed: Removed<T>[] = [];
+    const removed: Removed<T>[] = [...delayed];
     for (const job of store.drain?.() ?? allOf(store)) {
       if (observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
-    if (observer && removed.length > 0) {
-      observer.countRemoved(removed);
-      this.lose(() => observer.notifyRemoved(removed, reason));
-    }
-    return removed;
+    this.#tellRemoved(removed, reason);
+  }
+
+  /** Removes the job that has waited longest. */
+  dropOldest(reason: EvictionReason): void {
+    const { store } = this;
+    const job = store.takeOldest?.() ?? store.take();
+    this.#tellRemoved([{ job, id: store.id, arrivedAt: store.arrivedAt }], reason);
+  }
+
+  #tellRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
+    const observer = this.#observer;
+    if (!observer || removed.length === 0) return;
+    observer.countRemoved(removed);
+    this.lose(() => observer.notifyRemoved(removed, reason));
   }
 
   /** Adds a loss that has been counted: `notify` tells the observer of it. */

@@ -3,7 +3,8 @@ import type { WorkerHost } from './worker.js';
 
 /** Which workers live, and which of them are idle. */
 export class Crew<J, R> {
-  readonly #limit: number;
+  /** How many may work at once. */
+  limit: number;
   readonly #workers = new Set<Worker<J, R>>();
   /** The one that became idle last is the next to be taken. */
   readonly idle: Worker<J, R>[] = [];
@@ -11,16 +12,26 @@ export class Crew<J, R> {
   readonly #vacant: number[] = [];
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** How many jobs could start now. */
   get free(): number {
-    return this.idle.length + this.#limit - this.#workers.size;
+    return this.idle.length + Math.max(0, this.limit - this.#workers.size);
   }
 
   get hasFree(): boolean {
-    return this.idle.length > 0 || this.#workers.size < this.#limit;
+    return this.idle.length > 0 || this.#workers.size < this.limit;
+  }
+
+  /** There are more than may work: the limit was lowered. */
+  get isExcessive(): boolean {
+    return this.#workers.size > this.limit;
+  }
+
+  resize(limit: number): void {
+    this.limit = limit;
+    while (this.isExcessive && this.idle.length > 0) this.retire(this.idle.pop()!);
   }
 
   /** No worker runs a job, looks for one, or is telling how one has ended. */

@@ -1,5 +1,6 @@
 import type { EvictionReason, JobContext, RefusalReason } from '../../types.js';
 import type { AsyncScope } from '../support/asyncScope.js';
+import type { Delayed } from './delayed.js';
 import type { JobStore, Removed } from './store.js';
 
 /** How a job that ran has ended. */
@@ -15,6 +16,8 @@ export interface Owned<J = unknown> {
   readonly scope: AsyncScope | undefined;
   /** The worker's slot that runs it. */
   slot: Slot | undefined;
+  /** It is between two attempts. */
+  delayed: Delayed<unknown> | undefined;
   /** What is done for it later is done in the context of this call. */
   keepScope(): void;
 }
@@ -32,10 +35,24 @@ export interface Slot<T = unknown> {
   readonly context: JobContext;
   /** 1…N */
   readonly number: number;
+  /** 1… */
+  readonly attempt: number;
+  /** 0…, in order of first starts. */
+  readonly index: number;
+  /** Its retries so far, since a value has set them back. */
+  readonly retries: number;
+  /** The attempts before this one. */
+  readonly earlier: Delayed<T> | undefined;
+  /** Where it stands in an order of ranks. */
+  readonly rank: number;
+  /** The attempt has been judged, and its work has not let go. */
+  readonly isLingering: boolean;
   /** `work` has returned a promise: its one value comes with its end. */
   readonly isPromise: boolean;
   /** Asks the job to end, with `reason` for its signal. */
   abort(reason: unknown): void;
+  /** Judges the attempt as failed. Its work keeps the slot until it lets go. */
+  fail(error: unknown): void;
 }
 
 /**
@@ -59,11 +76,15 @@ export interface JobObserver<T, R> {
   notifyRefused(job: T, id: number, reason: RefusalReason): void;
   countRemoved(removed: readonly Removed<T>[]): void;
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void;
-  /** A callback of the order has thrown: the job fails before it starts. */
-  countFailed(): void;
-  notifyFailed(job: T, id: number, error: unknown): void;
+  /** A callback of the order has thrown: the job fails before it starts. Or its wait for a retry has ended with a failure. */
+  countFailed(delayed?: Delayed<T>): void;
+  notifyFailed(job: T, id: number, error: unknown, delayed?: Delayed<T>): void;
   started(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;
-  settled(slot: Slot<T>, verdict: Verdict, result: unknown): void;
+  /** @param isReleased the slot is free; otherwise {@link released} is called when it is */
+  settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void;
+  /** The attempt has failed, and another will follow. */
+  retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void;
+  released(job: T, id: number): void;
 }

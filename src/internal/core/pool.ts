@@ -11,7 +11,8 @@ import type { GateHost } from './gate.js';
 import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
-import type { Policy, PolicyFactory } from './policy.js';
+import type { Delayed, Verdicts } from './delayed.js';
+import type { Policy, PolicyFactory, PoolDoors, VerdictDoors, VerdictsFactory } from './policy.js';
 import { Shutdown } from './shutdown.js';
 import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
@@ -28,6 +29,7 @@ const MOST_IDLE = 1024;
 /** What the core goes by. */
 export interface CoreOptions<R> {
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
+  /** At first: a policy may change it. */
   readonly workers: number;
   readonly buffer: number;
   readonly overflow: Overflow;
@@ -35,6 +37,7 @@ export interface CoreOptions<R> {
   readonly scheduler: SchedulerLike;
   /** Each is made for the subscription. */
   readonly policies: readonly PolicyFactory[];
+  readonly verdicts?: VerdictsFactory | undefined;
   /** Where jobs wait in an order of their own. */
   readonly makeStore?: StoreFactory | undefined;
   /** `work` or a hook may look at the context in any way. */
@@ -56,7 +59,7 @@ export interface PoolParts<J, R> {
  * The state of one subscription: room and slots. Its workers are in its {@link Crew}; what waits is its
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
-export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost, ShutdownHost {
+export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost, ShutdownHost, VerdictDoors<J> {
   readonly looking: this = this;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
@@ -65,10 +68,12 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   readonly budget: EventLoopBudget;
   /** While it is shut, no job starts. */
   readonly gate: Gate;
-  /** Told of each start. */
   readonly policies: readonly Policy[];
+  readonly verdicts: Verdicts<J> | undefined;
+  readonly scheduler: SchedulerLike;
   readonly buffer: Buffer<J>;
   readonly isOwned: boolean;
+  readonly keepsScope: boolean;
   readonly slots: Slots = new Slots();
   readonly store: JobStore<J>;
   /** Jobs are taken in. */
@@ -79,7 +84,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   /** Who could give a job now. */
   puller: Puller | undefined;
   /** Where workers go that have to be merged: mergeMap's subscriber. */
-  newcomers!: Subscriber<Worker<J, R>>;
+  newcomers: Subscriber<Worker<J, R>> = undefined as never;
   /** Counts the results that the consumer has not taken yet, where they take room. */
   untaken: (() => number) | undefined;
   /** The subscription to the source's jobs. */
@@ -97,6 +102,8 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   #hasWorkers = false;
   /** A job was queued because the stack was deep, although a worker is free. */
   #isPostponed = false;
+  /** Policies that act before a job is taken. */
+  readonly #lookers: readonly Policy[];
   #failure: { readonly error: unknown } | undefined;
   #hasEnded = false;
   readonly #stop = (): void => this.shutdown.stop();
@@ -116,21 +123,58 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
     this.emitsValues = !observer?.tellsOutcomes;
     this.isOwned = isOwned;
     this.budget = new EventLoopBudget(options);
-    const now = clockOf(options.scheduler);
-    const gate = (this.gate = new Gate(this, now, options.scheduler));
-    this.policies = options.policies.map((make) => {
-      const reason = {};
-      return make({ now, shut: (end) => gate.shut(reason, end) });
-    });
-    results.add(() => gate.stop());
     this.#crew = new Crew(options.workers);
+    this.scheduler = options.scheduler;
+    const now = clockOf(options.scheduler);
     this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned) ?? new PlainStore<J>();
-    this.buffer = new Buffer(this.store, options.overflow, observer, () => this.endWhenDone());
+    this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#onNotified());
+    const gate = (this.gate = new Gate(this, now, options.scheduler));
+    const verdicts = (this.verdicts = options.verdicts?.<J>(this));
+    const policies: Policy[] = verdicts ? [verdicts] : [];
+    this.policies = policies;
+    // A policy may act on the pool while it is made.
+    for (const make of options.policies) policies.push(make(this.#doors(now, gate)));
+    this.keepsScope = policies.length > 0;
+    this.#lookers = policies.filter(({ looking }) => looking);
+    results.add(() => {
+      gate.stop();
+      for (const policy of policies) policy.stop?.();
+    });
+  }
+
+  #doors(now: () => number, gate: Gate): PoolDoors {
+    const reason = {};
+    const { store } = this;
+    return {
+      now,
+      scheduler: this.scheduler,
+      shut: (end) => gate.shut(reason, end),
+      resize: (workers) => this.#resize(workers),
+      get oldestArrival() {
+        return store.length > 0 ? store.oldestArrival! : Infinity;
+      },
+      dropOldest: (why) => this.buffer.dropOldest(why),
+      wake: () => this.wake(),
+      fail: (error) => this.crash(error),
+    };
   }
 
   /** The results have ended or were unsubscribed: nothing starts any more. */
   get closed(): boolean {
     return this.#results.closed;
+  }
+
+  /** How many may run at once. */
+  get workers(): number {
+    return this.#crew.limit;
+  }
+
+  get places(): number {
+    return this.#crew.limit + this.#options.buffer;
+  }
+
+  get isRanked(): boolean {
+    return this.store.nextRank !== undefined;
   }
 
   /** How many jobs could start now. */
@@ -174,7 +218,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   #queue(job: J, id: number): void {
     const isPlaced = this.buffer.place(job, id, this.hasRoom(0), true);
-    this.gate.refresh();
+    this.onQueued();
     if (isPlaced || this.#options.overflow !== 'error') return;
     this.failIntake(new BufferOverflowError(this.#options.buffer, job));
   }
@@ -204,7 +248,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   /** Nobody hears of an acceptance, nothing waits, and nobody could give a job: a job need not be seen to wait. */
   get mayStartDirectly(): boolean {
-    if (!this.gate.isOpen || !this.store.isFifo) return false;
+    if (!this.gate.isOpen || !this.store.isFifo || this.verdicts?.startable) return false;
     return !this.observer?.hearsAccepted && this.store.length === 0 && !this.puller && !this.buffer.hasNews;
   }
 
@@ -244,6 +288,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
     if (!this.#isGateOpen()) return;
+    if (this.verdicts && !this.#crew.hasFree) for (const holder of this.verdicts.holders) holder.proceed();
     while (this.gate.isOpen && this.#startable > 0 && this.#crew.hasFree && !this.closed) {
       const worker = this.#crew.idle.pop();
       if (worker) worker.proceed();
@@ -255,7 +300,52 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   /** How many of those that wait may start. */
   get #startable(): number {
-    return this.store.length - this.store.locked;
+    const { store, verdicts } = this;
+    // After a retry it is the turn of what waits, and of what could come.
+    const due = verdicts === undefined || verdicts.hasJustStarted ? 0 : verdicts.startable;
+    return store.length - store.locked + due;
+  }
+
+  /** Jobs have come to wait. */
+  onQueued(): void {
+    this.gate.refresh();
+    for (const policy of this.policies) policy.queued?.();
+  }
+
+  #onNotified(): void {
+    this.#checkEmptied();
+    this.endWhenDone();
+  }
+
+  #checkEmptied(): void {
+    if (this.store.length === 0) for (const policy of this.policies) policy.emptied?.();
+  }
+
+  #resize(workers: number): void {
+    this.#crew.resize(workers);
+    if (this.newcomers === undefined) return;
+    this.startWaiting();
+    this.puller?.pull();
+  }
+
+  /** Due retries and slots that were let go. */
+  wake(): void {
+    if (!this.closed) this.startWaiting();
+    this.puller?.pull();
+    this.endWhenDone();
+  }
+
+  unlock(lane: object): void {
+    this.store.done!(lane);
+  }
+
+  failDelayed(delayed: Delayed<J>, error: unknown): void {
+    const { observer } = this;
+    if (observer) {
+      observer.countFailed(delayed);
+      this.buffer.lose(() => observer.notifyFailed(delayed.job, delayed.id, error, delayed));
+    }
+    if (this.emitsValues) this.newcomers.error(error);
   }
 
   #isGateOpen(): boolean {
@@ -264,7 +354,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   }
 
   get isAwaited(): boolean {
-    return this.store.length > 0 || this.puller !== undefined;
+    return this.store.length > 0 || this.puller !== undefined || (this.verdicts?.startable ?? 0) > 0;
   }
 
   /** Workers take what waits; iterables are asked. */
@@ -277,8 +367,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
   hasRoom(untaken: number = this.untaken?.() ?? 0): boolean {
-    const { workers, buffer } = this.#options;
-    return this.store.length + this.slots.active + untaken < workers + buffer;
+    return this.store.length + this.slots.active + untaken < this.places;
   }
 
   /** May an item be asked for that would wait? While the gate is shut, the places of free workers are not read into. */
@@ -308,13 +397,39 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
       this.#looking--;
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
-    return this.store.length > this.store.locked && this.#isGateOpen() && !this.closed;
+    for (const policy of this.#lookers) policy.looking!();
+    const { store, verdicts } = this;
+    if (store.length <= store.locked && !verdicts?.startable) return false;
+    return this.#isGateOpen() && !this.closed && !this.#crew.isExcessive;
+  }
+
+  /**
+   * A due retry comes before what waits, unless that outranks it or has no room beside it; and never after another retry
+   * while something else may start.
+   */
+  takeDue(): Delayed<J> | undefined {
+    const { store, verdicts } = this;
+    if (!verdicts?.startable) return undefined;
+    if (store.length > store.locked) {
+      const isOutranked = store.nextRank !== undefined && store.nextRank > verdicts.next.rank;
+      if (isOutranked || verdicts.hasJustStarted || !this.hasRoom(0)) return undefined;
+    }
+    return verdicts.take();
+  }
+
+  mayStartHeld(): boolean {
+    return this.#isGateOpen() && !this.closed && this.slots.active <= this.#crew.limit;
+  }
+
+  onRetryStarted(): void {
+    this.verdicts!.vacate();
   }
 
   rest(worker: Worker<J, R>): void {
     const { idle } = this.#crew;
-    if (idle.length < MOST_IDLE) idle.push(worker);
+    if (idle.length < MOST_IDLE && !this.#crew.isExcessive) idle.push(worker);
     else this.#crew.retire(worker);
+    this.#checkEmptied();
     this.endWhenDone();
   }
 
@@ -343,7 +458,10 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   }
 
   drop(reason: EvictionReason): void {
-    this.buffer.drop(reason);
+    const { verdicts } = this;
+    if (reason === 'shutdown') verdicts?.giveUp();
+    this.buffer.drop(reason, verdicts?.removeAll());
+    verdicts?.vacate();
   }
 
   /** No job comes any more. */
@@ -380,7 +498,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
     if (this.closed || this.#hasEnded) return;
-    if (!this.#crew.isIdle || this.store.length > 0 || this.buffer.isNotifying) return;
+    if (!this.#crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
     if (this.accepting) return this.intake?.onRest();
     this.#hasEnded = true;
     this.#crew.retireIdle();

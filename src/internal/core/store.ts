@@ -9,6 +9,9 @@ export interface JobStore<T> {
   readonly isFifo: boolean;
   /** What the job that left last has to give back when it has ended: see {@link done}. */
   readonly lane: object | undefined;
+  /** The rank of the job that left last, and that of the next one, in an order of ranks: the higher starts first. */
+  readonly rank: number;
+  readonly nextRank?: number | undefined;
   /** How many an overflow policy may remove. */
   readonly evictable: number;
   /** The id and the arrival of the job that left last, where the store keeps them. */
@@ -21,20 +24,26 @@ export interface JobStore<T> {
   evictOldest(): T;
   /** Removes the youngest that may be evicted. Only when `evictable > 0`. */
   evictNewest(): T;
+  /** When the job arrived that has waited longest, where the store keeps that. Only when `length > 0`. */
+  readonly oldestArrival?: number;
+  /** Removes that one. By default it is the next. */
+  takeOldest?(): T;
   /** A job of `lane` has ended, and its slot is free. */
   done?(lane: object): void;
   /** Removes all, also what may not start, in the order of starts: each is yielded when it has left. */
   drain?(): Iterable<T>;
 }
 
-/** Makes the store of one subscription, by its clock; where items are owned they are records. */
-export type StoreFactory = <T>(now: () => number, isOwned: boolean) => JobStore<T>;
+/** Makes the store of one subscription, by its clock; where items are owned they are records. `undefined`: the form's own will do. */
+export type StoreFactory = <T>(now: () => number, isOwned: boolean) => JobStore<T> | undefined;
 
 /** A job that has lost its place, with what was known of it there. */
 export interface Removed<T> {
   readonly job: T;
   readonly id: number;
   readonly arrivedAt: number;
+  /** Where it has been tried. */
+  readonly attempts?: number;
 }
 
 /** Payloads and nothing else, for a pool that nobody watches: 8 bytes a job. */
@@ -44,6 +53,7 @@ export class PlainStore<T> extends Fifo<T | undefined> implements JobStore<T> {
   readonly locked = 0;
   readonly isFifo = true;
   readonly lane: undefined;
+  readonly rank = 0;
 
   constructor() {
     super(undefined);

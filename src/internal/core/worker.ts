@@ -2,9 +2,12 @@ import { Observable } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
 import { JobAbortedError } from '../../errors.js';
 import type { JobContext } from '../../types.js';
+import { runIn } from '../support/asyncScope.js';
 import { reportError } from '../support/reporting.js';
 import { Attempt, contextOf } from './attempt.js';
 import type { EventLoopBudget, Held } from './budget.js';
+import { Delayed } from './delayed.js';
+import type { Holder, Verdicts } from './delayed.js';
 import { AsyncIteration } from './iteration.js';
 import type { JobObserver, Owned, Slot, Verdict } from './observer.js';
 import type { Policy } from './policy.js';
@@ -24,21 +27,26 @@ const RUNNING = 2;
 const AWAITING = 3;
 /** The job has settled, and is held until the event loop has turned. */
 const SETTLED = 4;
+/** The attempt has been judged, and its work has not let go yet. */
+const LINGERING = 5;
+/** The job waits here for its retry: there is no room for it elsewhere. */
+const HOLDING = 6;
 /** For good: the worker's job failed the pool, or was abandoned. */
-const ENDED = 5;
+const ENDED = 7;
 
 /** The slots of a pool, counted. */
 export class Slots {
-  /** Slots in use. */
+  /** Slots in use, by what runs and by what lingers. */
   active = 0;
+  /** Slots of attempts that have been judged. */
+  lingering = 0;
   /** Jobs started so far: the next one's index. */
   #started = 0;
   /** Jobs subscribed so far: the next one's place in the order of teardown. */
   #subscribed = 0;
 
-  /** @returns the index of the start */
-  take(): number {
-    this.active++;
+  /** @returns the index of a job's first start */
+  count(): number {
     return this.#started++;
   }
 
@@ -60,17 +68,27 @@ export interface WorkerHost<J, R> {
   readonly observer: JobObserver<J, R> | undefined;
   /** What the pool takes for a job is a record that somebody owns. */
   readonly isOwned: boolean;
+  /** What is done for a job may begin outside of its caller's call, whatever its work returns. */
+  readonly keepsScope: boolean;
   readonly slots: Slots;
   readonly store: JobStore<J>;
   readonly budget: EventLoopBudget;
-  /** Told of each start. */
+  /** Told of starts and of verdicts. */
   readonly policies: readonly Policy[];
+  /** Says whether a failure is the end. */
+  readonly verdicts: Verdicts<J> | undefined;
   /** The results have ended or were unsubscribed: nothing starts any more. */
   readonly closed: boolean;
   /** Values of jobs go downstream. */
   readonly emitsValues: boolean;
   /** Looks for a job, also at who could give one. */
   findNext(): boolean;
+  /** The retry whose turn it is, before what waits. */
+  takeDue(): Delayed<J> | undefined;
+  /** May a retry start in the slot in which a job waits for its own? */
+  mayStartHeld(): boolean;
+  /** A retry has started: another may have the place in which it waited. */
+  onRetryStarted(): void;
   /** The worker has found no job. */
   rest(worker: Worker<J, R>): void;
   emit(value: R): void;
@@ -83,18 +101,23 @@ export interface WorkerHost<J, R> {
 /**
  * One worker of a pool. mergeMap subscribes to its `life` once; it takes job after job from the buffer. A slot's machine:
  *
- *     FREE ──▶ STARTING ──▶ RUNNING  (a stream)  ─────────────▶ FREE
- *                      └──▶ AWAITING (a promise) ──▶ SETTLED ──▶ FREE
+ *     FREE ──▶ STARTING ──▶ RUNNING  (a stream)  ──────────────▶ FREE
+ *                      └──▶ AWAITING (a promise) ──▶ SETTLED ───▶ FREE
+ *                                      │ timed out: LINGERING ──▶ FREE
+ *     failed, and no room for those that wait for their retry: HOLDING ──▶ STARTING, or FREE
  *
  * A stream's job ends in two steps, because it may complete inside the call that subscribes to it: first the verdict, then,
  * when its finalizers have run, the settlement that frees the slot.
  */
-export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
+export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   readonly number: number;
   job!: J;
   id = 0;
   arrivedAt = 0;
   startedAt = 0;
+  retries = 0;
+  earlier: Delayed<J> | undefined;
+  rank = 0;
   /** The order of teardown, which is that of subscriptions. */
   subscriptionOrder = 0;
   /** mergeMap's subscriber: it ends with the worker. */
@@ -115,6 +138,10 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   isPromise = false;
   #run: Run<R> | undefined;
   #iteration: AsyncIteration<R> | undefined;
+  /** The job whose last attempt lingers here, or which waits here for its retry. */
+  #held: Delayed<J> | undefined;
+  /** Hooks have been told that the slot is free again. */
+  #isReleaseTold = false;
 
   /** @param onSubscribed called when mergeMap has subscribed, before the first job */
   constructor(host: WorkerHost<J, R>, number: number, onSubscribed: () => void) {
@@ -140,7 +167,20 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   }
 
   get hasJob(): boolean {
-    return this.#state !== FREE && this.#state !== ENDED;
+    return this.#state !== FREE && this.#state !== ENDED && this.#state !== HOLDING;
+  }
+
+  get isLingering(): boolean {
+    return this.#state === LINGERING;
+  }
+
+  get attempt(): number {
+    return this.#attempt!.attempt;
+  }
+
+  /** For the observer: the job that the slot has, or had. */
+  get index(): number {
+    return this.#attempt!.index;
   }
 
   get context(): JobContext {
@@ -152,13 +192,49 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   /** Starts jobs for as long as they end before their call returns: any number of them, on a flat stack. */
   proceed(): void {
     const host = this.#host;
-    while (this.#state === FREE) {
-      if (!host.findNext()) return host.rest(this);
-      const { store } = host;
-      const job = store.take();
-      this.#lane = store.lane;
-      this.#start(job, store.id, store.arrivedAt);
+    for (;;) {
+      if (this.#state === HOLDING) {
+        if (!this.#proceedHeld()) return;
+      } else if (this.#state !== FREE) return;
+      else if (!host.findNext()) return host.rest(this);
+      else {
+        const due = host.takeDue();
+        if (due) this.#restart(due);
+        else {
+          const { store } = host;
+          const job = store.take();
+          this.#lane = store.lane;
+          this.rank = store.rank;
+          this.#start(job, store.id, store.arrivedAt);
+        }
+      }
     }
+  }
+
+  /** Starts the job that waits here, or one that is due before it, with which it changes places. */
+  #proceedHeld(): boolean {
+    const host = this.#host;
+    const held = this.#held!;
+    if (!host.mayStartHeld() || !host.verdicts!.canStart(held)) return false;
+    if (!this.#isReleaseTold) {
+      // A hook that is told of it may pause the pool, or take the job away.
+      this.#tellRelease();
+      return true;
+    }
+    const due = host.verdicts!.exchange(held);
+    this.#held = undefined;
+    host.slots.lingering--;
+    host.slots.free();
+    this.#state = FREE;
+    this.#restart(due);
+    return true;
+  }
+
+  #restart(due: Delayed<J>): void {
+    this.#lane = due.lane;
+    this.rank = due.rank;
+    this.#start(due.job, due.id, due.arrivedAt, due);
+    this.#host.onRetryStarted();
   }
 
   /** Starts `job`, which has not waited. */
@@ -177,17 +253,22 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     }
   }
 
-  #start(job: J, id: number, arrivedAt: number): void {
+  #start(job: J, id: number, arrivedAt: number, earlier?: Delayed<J>): void {
     const host = this.#host;
-    const index = host.slots.take();
-    for (const policy of host.policies) policy.started?.();
+    const { slots } = host;
+    slots.active++;
+    const index = earlier === undefined ? slots.count() : earlier.index;
     this.#state = STARTING;
-    this.isPromise = false;
+    this.isPromise = this.#isReleaseTold = false;
     this.job = job;
     this.id = id;
     this.arrivedAt = arrivedAt;
-    this.#attempt = new Attempt(this.number, index);
+    this.earlier = earlier;
+    this.retries = earlier === undefined ? 0 : earlier.retries;
+    this.#attempt = new Attempt(this.number, earlier === undefined ? 1 : earlier.attempts + 1, index);
     this.subscriptionOrder = UNSUBSCRIBED + index;
+    for (const policy of host.policies) policy.started?.(this);
+    if (host.isOwned && host.keepsScope) (job as Owned).keepScope();
     const scope = host.isOwned ? (job as Owned).scope : undefined;
     if (scope === undefined) this.#callWork();
     else scope.runInAsyncScope(this.#callWork, this);
@@ -232,12 +313,16 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     }
   }
 
+  /** Will it end the results? */
+  #isFatal(verdict: Verdict): boolean {
+    const { emitsValues, verdicts } = this.#host;
+    return verdict === 'failed' && emitsValues && verdicts === undefined && this.#abort === undefined;
+  }
+
   /** A failure that ends the results is told at once. */
   #isHeld(verdict: Verdict, result: unknown): boolean {
     const host = this.#host;
-    if (!host.budget.countAndCheck() || (verdict === 'failed' && this.#abort === undefined && host.emitsValues)) {
-      return false;
-    }
+    if (this.#state === LINGERING || !host.budget.countAndCheck() || this.#isFatal(verdict)) return false;
     if (host.isOwned) (this.job as Owned).keepScope();
     this.#state = SETTLED;
     this.#verdict = verdict;
@@ -294,20 +379,20 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
     this.isPromise = false;
     this.#iteration = iteration;
     if (run.closed) void iteration.stop()?.catch(reportError);
-    else if (this.#abort !== undefined) this.#leave(iteration, run);
+    else if (this.#abort !== undefined) this.#stopIteration(iteration, run);
   }
 
   onValue(value: R): void {
-    const { emitsValues, observer } = this.#host;
+    const { emitsValues, observer, verdicts } = this.#host;
     this.#result = value;
     if (this.isPromise) return;
+    if (verdicts?.resetsOnSuccess) this.retries = 0;
     if (emitsValues) this.#host.emit(value);
     else observer!.emitted?.(this, value);
   }
 
   onError(run: Run<R>, error: unknown): void {
-    const isFatal = this.#abort === undefined && this.#host.emitsValues;
-    if (!isFatal) return this.#finish(run, 'failed', error);
+    if (!this.#isFatal('failed')) return this.#finish(run, 'failed', error);
     // Downstream hears of it before the teardown, as it does in RxJS.
     this.#settle('failed', error);
     this.#teardown(run);
@@ -336,45 +421,159 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   // ---- The end of a job
 
   #settleInScope(verdict: Verdict, result: unknown): void {
-    const scope = this.#host.isOwned ? (this.job as Owned).scope : undefined;
-    if (scope === undefined) this.#settle(verdict, result);
-    else scope.runInAsyncScope(this.#settle, this, verdict, result);
+    this.#inScope(() => this.#settle(verdict, result));
   }
 
-  /** State, then hooks, then downstream. The caller goes on to the next start. Once per start. */
+  #inScope(act: () => void): void {
+    if (this.#host.isOwned) runIn((this.job as Owned).scope, act);
+    else act();
+  }
+
+  /** The work has let go. The caller goes on to the next start. */
   #settle(verdict: Verdict, result?: unknown): void {
-    const host = this.#host;
-    const { observer } = host;
     if (this.#state === ENDED) return;
+    if (this.#state === LINGERING) return this.#letGo();
     if (verdict !== 'completed' && this.#abort !== undefined) {
       result = this.#abort.reason;
       if (verdict === 'failed') verdict = 'aborted';
     }
+    this.#judge(verdict, result, true);
+  }
+
+  /** State, then hooks, then downstream. Once per start. */
+  #judge(verdict: Verdict, result: unknown, isReleased: boolean): void {
+    const host = this.#host;
+    const { observer, verdicts } = host;
+    for (const policy of host.policies) policy.judged?.(this);
+    if (verdict === 'failed' && verdicts !== undefined) {
+      // What the user's delay function does to the job now comes too late.
+      this.#verdict = verdict;
+      let delay: Observable<unknown> | undefined;
+      try {
+        delay = verdicts.delayOf(this, result);
+      } catch (error) {
+        result = error;
+      }
+      if (delay !== undefined) return this.#delay(result, delay, isReleased);
+    }
     const isFatal = verdict === 'failed' && host.emitsValues;
     const isPromise = this.isPromise;
-    this.#state = isFatal || verdict === 'abandoned' ? ENDED : FREE;
-    this.#verdict = this.#abort = this.#iteration = undefined;
-    host.slots.free();
-    if (this.#lane !== undefined) host.store.done!(this.#lane);
-    this.#lane = undefined;
-    observer?.settled(this, verdict, result);
-    this.#result = this.#attempt = this.#context = undefined;
-    this.job = undefined as J;
+    if (isFatal || verdict === 'abandoned') this.#state = ENDED;
+    else this.#state = isReleased ? FREE : LINGERING;
+    if (this.#state === LINGERING) host.slots.lingering++;
+    else this.#free();
+    this.#verdict = this.#abort = undefined;
+    this.#isReleaseTold = this.#state !== LINGERING;
+    observer?.settled(this, verdict, result, this.#isReleaseTold);
+    this.#forget();
     if (isFatal) this.destination.error(result);
     else if (verdict === 'completed' && isPromise && host.emitsValues) host.emitLast(result as R);
+  }
+
+  /** The job has failed, and is tried again. */
+  #delay(error: unknown, delay: Observable<unknown>, isReleased: boolean): void {
+    const { observer, slots, verdicts } = this.#host;
+    if (this.#host.isOwned) (this.job as Owned).keepScope();
+    const delayed = new Delayed(this, error, this.#lane, isReleased);
+    this.#lane = undefined;
+    const isSeated = verdicts!.add(delayed);
+    if (isReleased && isSeated) {
+      this.#state = FREE;
+      slots.free();
+    } else {
+      this.#state = isReleased ? HOLDING : LINGERING;
+      slots.lingering++;
+      this.#held = delayed;
+      delayed.holder = this;
+    }
+    this.#verdict = this.#abort = undefined;
+    this.#isReleaseTold = this.#state === FREE;
+    observer?.retrying(this, error, delayed, this.#isReleaseTold);
+    this.#forget();
+    verdicts!.wait(delayed, delay);
+  }
+
+  /** What the attempt was given. The job itself is kept until hooks have been told that its slot is free. */
+  #forget(): void {
+    this.#result = this.#context = this.earlier = undefined;
+    if (this.#isReleaseTold) this.#forgetJob();
+  }
+
+  #forgetJob(): void {
+    this.#attempt = this.#iteration = undefined;
+    this.job = undefined as J;
+  }
+
+  #free(): void {
+    const { slots, store } = this.#host;
+    slots.free();
+    if (this.#lane !== undefined) store.done!(this.#lane);
+    this.#lane = undefined;
+  }
+
+  /** The work of a judged attempt has settled. Its job may still have to wait here for its retry. */
+  #letGo(): void {
+    const held = this.#held;
+    if (held !== undefined && !this.#host.verdicts!.onLetGo(held)) {
+      this.#state = HOLDING;
+      return;
+    }
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#held = undefined;
+    this.#state = FREE;
+    this.#host.slots.lingering--;
+    this.#free();
+    if (!this.#isReleaseTold) this.#tellRelease();
+  }
+
+  #tellRelease(): void {
+    const { id, job } = this;
+    this.#isReleaseTold = true;
+    this.#forgetJob();
+    this.#host.observer?.released(job, id);
+  }
+
+  /** The job that waits here, or whose attempt lingers here, has got a place elsewhere, or is given up. */
+  vacate(isGivenUp: boolean): void {
+    if (isGivenUp) this.#lane = this.#held!.lane;
+    this.#held = undefined;
+    if (this.#state !== HOLDING) return;
+    this.#leave();
+    this.#host.rest(this);
+  }
+
+  /** Judges the attempt as failed, although its work may go on: a stream ends, a promise keeps the slot until it settles. */
+  fail(error: unknown): void {
+    if ((this.#state !== RUNNING && this.#state !== AWAITING) || this.#verdict || this.#abort !== undefined) return;
+    const [attempt, iteration, run] = [this.#attempt!, this.#iteration, this.#run];
+    this.#verdict = 'failed';
+    const isStopped = run !== undefined && !this.isPromise && iteration === undefined;
+    if (iteration !== undefined) this.#stopIteration(iteration, run!);
+    else if (isStopped) this.#teardown(run);
+    Attempt.abort(attempt, error);
+    if (this.#attempt !== attempt) return;
+    this.#inScope(() => this.#judge('failed', error, isStopped));
+    try {
+      if (isStopped) this.proceed();
+    } catch (thrown) {
+      this.#host.crash(thrown);
+    }
   }
 
   /** Asks the job to end, with `reason` for its signal. A stream ends at once; a promise is judged by how it settles. */
   abort(reason?: unknown): void {
     if (this.#state === ENDED) return this.#run && this.#teardown(this.#run);
-    if (this.#state === FREE || this.#verdict || this.#abort !== undefined) return;
+    if (!this.hasJob || this.isLingering || this.#verdict || this.#abort !== undefined) return;
     const attempt = this.#attempt!;
     const iteration = this.#iteration;
     const run = this.#run;
     const wasRunning = this.#state === RUNNING;
     this.#abort = { reason: reason === undefined ? new JobAbortedError(this.#payload) : reason };
     if (iteration !== undefined) {
-      this.#leave(iteration, run!);
+      this.#stopIteration(iteration, run!);
       return Attempt.abort(attempt, this.#abort.reason);
     }
     // A stream is unsubscribed before it is signalled, so that it cannot answer the signal with an error.
@@ -391,7 +590,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
   }
 
   /** An async generator may be in the middle of an await: the slot is taken until its `return()` has settled. */
-  #leave(iteration: AsyncIteration<R>, run: Run<R>): void {
+  #stopIteration(iteration: AsyncIteration<R>, run: Run<R>): void {
     const rest = iteration.stop();
     this.#teardown(run);
     this.isPromise = true;
@@ -407,8 +606,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R> {
 
   /** Does not wait for a job that {@link abort} could only ask. */
   abandon(hasCrashed = false): void {
-    if (this.#state === FREE || this.#state === ENDED) return;
+    if (!this.hasJob) return;
     if (this.#state === SETTLED) return this.resume();
+    if (this.isLingering) {
+      this.#leave();
+      this.#state = ENDED;
+      return this.#host.rest(this);
+    }
     // Its end is being told now, further down the stack; after a crash nobody tells it any more.
     if (this.#verdict && !hasCrashed) return;
     const run = this.#run;

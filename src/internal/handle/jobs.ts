@@ -13,6 +13,7 @@ import type {
 } from '../../types.js';
 import { checkSource, iterableOf } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
+import type { Delayed } from '../core/delayed.js';
 import { Pool } from '../core/pool.js';
 import type { CoreOptions } from '../core/pool.js';
 import { ABORT, LEVELS } from '../core/shutdown.js';
@@ -42,7 +43,7 @@ const MOST_SHOWN = 100;
 export type Pipeline = <J, R>(
   pool: Pool<J, R>,
   source: Observable<never>,
-  options: { readonly shutdown: Observable<unknown>; readonly workers: number },
+  options: { readonly shutdown: Observable<unknown>; readonly mostWorkers: number },
 ) => Observable<never>;
 
 /** The options of a handle, checked. */
@@ -50,6 +51,7 @@ export interface JobsOptions<J, R> extends CoreOptions<R> {
   readonly name: string;
   readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
+  readonly mostWorkers: number;
 }
 
 /** What a caller of `send` or `submit` may say. */
@@ -119,7 +121,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const levels$ = merge(reported(options.shutdown), this.#escalation.levels).pipe(
       tap((level) => this.#escalation.reached(level)),
     );
-    pipeline(pool, NEVER, { shutdown: levels$, workers: options.workers }).subscribe(results);
+    pipeline(pool, NEVER, { shutdown: levels$, mostWorkers: options.mostWorkers }).subscribe(results);
   }
 
   // ---- Ways in
@@ -201,7 +203,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   get isAtRest(): boolean {
-    return this.#pool.slots.active === 0 && this.#store.length === 0;
+    return this.#pool.slots.active === 0 && this.#store.length === 0 && this.#lifecycle.accounts.delayed === 0;
   }
 
   get hasWaitingItems(): boolean {
@@ -294,13 +296,17 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   #cancel(records: readonly JobRecord<J, R>[], reason: unknown): void {
     const entrance = this.#entrance;
     const sending = records.filter(({ queue }) => queue === entrance.senders);
-    const queued = records.filter((record) => this.#store.has(record));
+    const queued = records.filter((record) => this.#store.has(record) || record.delayed !== undefined);
+    const { verdicts } = this.#pool;
     for (const record of records) {
       record.isCancelled = this.#pool.shutdown.level < ABORT;
       this.#cancellation.unwatch(record);
       record.rejectQuietly(reasonOf(reason, record.job));
     }
-    for (const record of queued) this.#store.remove(record);
+    for (const record of queued) {
+      if (record.delayed === undefined) this.#store.remove(record);
+      else verdicts!.remove(record.delayed as Delayed<JobRecord<J, R>>);
+    }
     this.#lifecycle.countWithdrawn(queued);
     if (sending.length > 0) entrance.withdraw(sending);
     entrance.run(() => {
@@ -309,12 +315,25 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       }
     });
     for (const { slot, job } of records) slot?.abort(reasonOf(reason, job));
+    verdicts?.vacate();
     this.#pool.puller?.pull();
   }
 
   clear(): readonly JobDropped<J>[] {
     const now = this.#now();
-    const dropped = [...this.#store].map(({ job, id, arrivedAt }): JobDropped<J> => ({
+    const delayed = [...(this.#pool.verdicts ?? [])].map(
+      ({ attempts, error, id, job: { job }, queuedFor, ranFor }): JobDropped<J> => ({
+        status: 'dropped',
+        reason: 'cleared',
+        error,
+        job,
+        id,
+        attempts,
+        queuedFor,
+        ranFor,
+      }),
+    );
+    const queued = [...this.#store].map(({ job, id, arrivedAt }): JobDropped<J> => ({
       status: 'dropped',
       reason: 'cleared',
       job,
@@ -323,9 +342,9 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       queuedFor: Math.max(0, now - arrivedAt),
       ranFor: 0,
     }));
-    this.#entrance.run(() => this.#pool.buffer.drop('cleared'));
+    this.#entrance.run(() => this.#pool.drop('cleared'));
     this.#pool.puller?.pull();
-    return dropped;
+    return [...delayed, ...queued];
   }
 
   // ---- Pauses
@@ -346,7 +365,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   // ---- What is known
 
   get stats(): PoolStats {
-    const { offered, accepted, refused, completed, failed, evicted, aborted, running } = this.#lifecycle.accounts;
+    const { offered, accepted, refused, completed, failed, evicted, aborted, running, delayed } = this.#lifecycle.accounts;
     return {
       offered,
       accepted,
@@ -357,10 +376,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       evicted,
       aborted,
       queued: this.#store.length,
-      delayed: 0,
+      delayed,
       running,
-      lingering: 0,
-      workers: this.#options.workers,
+      lingering: this.#pool.slots.lingering,
+      workers: this.#pool.workers,
     };
   }
 
@@ -374,15 +393,18 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     for (const { job, id, arrivedAt } of this.#store) {
       if (queued.push({ job, id, queuedFor: Math.max(0, now - arrivedAt) }) === MOST_SHOWN) break;
     }
-    const running = this.#pool.running.map(({ job: { job }, id, number, context, startedAt }) => ({
+    const running = this.#pool.running.map(({ job: { job }, id, number, context, startedAt, isLingering }) => ({
       job,
       id,
       worker: number,
       attempt: context.attempt,
       ranFor: Math.max(0, now - startedAt),
-      lingering: false,
+      lingering: isLingering,
     }));
-    return { name: this.#options.name, stats: this.stats, running, delayed: [], queued };
+    const delayed = [...(this.#pool.verdicts ?? [])]
+      .slice(0, MOST_SHOWN)
+      .map(({ attempts, error, id, job: { job } }) => ({ job, id, attempts, error }));
+    return { name: this.#options.name, stats: this.stats, running, delayed, queued };
   }
 
   // ---- The end

@@ -1,4 +1,5 @@
 import type { Observer } from 'rxjs';
+import type { Delayed } from '../core/delayed.js';
 import type { Owned, Slot } from '../core/observer.js';
 import type { JobStore } from '../core/store.js';
 import { captureScope } from '../support/asyncScope.js';
@@ -30,6 +31,8 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   order = 0;
   /** The worker's slot that runs it. */
   slot: Slot | undefined = undefined;
+  /** It is between two attempts. */
+  delayed: Delayed<unknown> | undefined = undefined;
   /** The async context of its caller, where it will be needed. */
   scope: AsyncScope | undefined = undefined;
   /** Why it was not given a place. */
@@ -86,12 +89,18 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
   readonly locked = 0;
   readonly isFifo = true;
   readonly lane: undefined;
+  readonly rank = 0;
   length = 0;
   id = 0;
   arrivedAt = 0;
   readonly #evictable = new LinkedQueue<JobRecord<J, R>>();
   readonly #protected = new LinkedQueue<JobRecord<J, R>>();
   #pushed = 0;
+
+  get oldestArrival(): number {
+    const [evictable, kept] = [this.#evictable.first, this.#protected.first];
+    return Math.min(evictable?.arrivedAt ?? Infinity, kept?.arrivedAt ?? Infinity);
+  }
 
   get evictable(): number {
     return this.#evictable.length;

@@ -1,3 +1,4 @@
+import type { Delayed } from '../core/delayed.js';
 import { AT_START } from '../core/observer.js';
 import type { JobObserver, Owned, Slot, Verdict } from '../core/observer.js';
 import type { JobStore, Removed, StoreFactory } from '../core/store.js';
@@ -37,6 +38,8 @@ export interface Accounts {
   evicted: number;
   aborted: number;
   running: number;
+  /** Between two attempts. */
+  delayed: number;
 }
 
 /**
@@ -59,6 +62,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     evicted: 0,
     aborted: 0,
     running: 0,
+    delayed: 0,
   };
 
   readonly #hooks: Listeners<J, R> | undefined;
@@ -108,37 +112,51 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   notifyRefused(item: T, id: number, reason: RefusalReason): void {
     const queuedFor = this.#owner === undefined ? 0 : this.#since(owned(item).arrivedAt);
-    this.#settle(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
+    this.#end(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
   }
 
   countRemoved(removed: readonly Removed<T>[]): void {
     this.accounts.evicted += removed.length;
+    for (const { attempts } of removed) if (attempts !== undefined) this.accounts.delayed--;
   }
 
-  notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
-    for (const { job: item, id, arrivedAt } of removed) {
+  notifyRemoved(removed: readonly (Removed<T> | Delayed<T>)[], reason: EvictionReason): void {
+    for (const item of removed) this.#tellRemoved(item, reason);
+  }
+
+  #tellRemoved(removed: Removed<T> | Delayed<T>, reason: EvictionReason): void {
+    const { job: item, id, arrivedAt } = removed;
+    const job = this.#jobOf(item);
+    if ('attempts' in removed) {
+      const { attempts, error, queuedFor, ranFor } = removed as Delayed<T>;
+      this.#end(item, { status: 'dropped', reason, error, job, id, attempts, queuedFor, ranFor });
+    } else {
       const queuedFor = this.#since(arrivedAt);
-      this.#settle(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
+      this.#end(item, { status: 'dropped', reason, job, id, attempts: 0, queuedFor, ranFor: 0 });
     }
   }
 
-  /** Counts items whose callers gave them up while they waited. */
+  /** Counts items whose callers gave them up while they waited, for their first start or for a retry. */
   countWithdrawn(items: readonly T[]): void {
     this.accounts.aborted += items.length;
+    for (const item of items) if (owned(item).delayed !== undefined) this.accounts.delayed--;
   }
 
   notifyWithdrawn(item: T, reason: unknown): void {
-    const { id, arrivedAt } = owned(item);
-    const [job, queuedFor] = [this.#jobOf(item), this.#since(arrivedAt)];
-    this.#settle(item, { status: 'aborted', reason, settled: true, job, id, attempts: 0, queuedFor, ranFor: 0 });
+    const { id, arrivedAt, delayed } = owned(item);
+    const job = this.#jobOf(item);
+    const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: this.#since(arrivedAt), ranFor: 0 };
+    this.#end(item, { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor });
   }
 
-  countFailed(): void {
+  countFailed(delayed?: Delayed<T>): void {
     this.accounts.failed++;
+    if (delayed !== undefined) this.accounts.delayed--;
   }
 
-  notifyFailed(item: T, id: number, error: unknown): void {
-    this.#settle(item, { status: 'failed', error, job: this.#jobOf(item), id, attempts: 0, queuedFor: 0, ranFor: 0 });
+  notifyFailed(item: T, id: number, error: unknown, delayed?: Delayed<T>): void {
+    const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: 0, ranFor: 0 };
+    this.#end(item, { status: 'failed', error, job: this.#jobOf(item), id, attempts, queuedFor, ranFor });
   }
 
   // ---- A slot
@@ -149,7 +167,11 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     slot.startedAt = this.#now();
     if (slot.arrivedAt === AT_START) slot.arrivedAt = slot.startedAt;
     this.accounts.running++;
-    if (this.#owner !== undefined) owned(item).slot = slot;
+    if (slot.earlier !== undefined) this.accounts.delayed--;
+    if (this.#owner !== undefined) {
+      owned(item).slot = slot;
+      owned(item).delayed = undefined;
+    }
     if (hooks === undefined || hooks.started.length === 0) return;
     const [job, { context, id }] = [this.#jobOf(item), slot];
     for (const listener of hooks.started) listener(job, context, id);
@@ -159,41 +181,70 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#owner?.onValue(slot.job, value);
   }
 
-  settled(slot: Slot<T>, verdict: Verdict, result: unknown): void {
-    const { job: item, id, arrivedAt, startedAt } = slot;
+  settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
+    const { attempt: attempts, id, job: item } = slot;
     const job = this.#jobOf(item);
-    const queuedFor = Math.max(0, startedAt - arrivedAt);
-    const ranFor = this.#since(startedAt);
+    const queuedFor = queueTimeOf(slot);
+    const ranFor = this.#runTimeOf(slot);
     const { accounts } = this;
     accounts.running--;
     // Literals, one for each status: a spread costs more than a job.
     if (verdict === 'completed') {
       accounts.completed++;
-      this.#settle(item, { status: verdict, value: result as R, job, id, attempts: 1, queuedFor, ranFor });
+      this.#tell(item, { status: verdict, value: result as R, job, id, attempts, queuedFor, ranFor }, isReleased);
     } else if (verdict === 'failed') {
       accounts.failed++;
-      this.#settle(item, { status: verdict, error: result, job, id, attempts: 1, queuedFor, ranFor });
+      this.#tell(item, { status: verdict, error: result, job, id, attempts, queuedFor, ranFor }, isReleased);
     } else {
       accounts.aborted++;
       const settled = verdict === 'aborted';
-      this.#settle(item, { status: 'aborted', reason: result, settled, job, id, attempts: 1, queuedFor, ranFor });
+      this.#tell(item, { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor }, isReleased);
     }
   }
 
-  #settle(item: T, outcome: JobOutcome<J, R>): void {
-    if (outcome.attempts > 0 || this.#owner === undefined) return this.#tell(item, outcome);
-    // A slot's settlement is in its caller's context already.
-    runIn(owned(item).scope, () => this.#tell(item, outcome));
+  retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {
+    const { attempt, id, job: item } = slot;
+    delayed.queuedFor = queueTimeOf(slot);
+    delayed.ranFor = this.#runTimeOf(slot);
+    this.accounts.running--;
+    this.accounts.delayed++;
+    if (this.#owner !== undefined) {
+      owned(item).slot = undefined;
+      owned(item).delayed = delayed;
+    }
+    const hooks = this.#hooks;
+    if (hooks === undefined) return;
+    const job = this.#jobOf(item);
+    for (const listener of hooks.retrying) listener(job, error, attempt, id);
+    if (isReleased) for (const listener of hooks.released) listener(job, id);
   }
 
-  #tell(item: T, outcome: JobOutcome<J, R>): void {
+  released(item: T, id: number): void {
+    const hooks = this.#hooks;
+    if (hooks === undefined || hooks.released.length === 0) return;
+    const job = this.#jobOf(item);
+    this.#runFor(item, () => {
+      for (const listener of hooks.released) listener(job, id);
+    });
+  }
+
+  /** Of a job that has no slot. */
+  #end(item: T, outcome: JobOutcome<J, R>): void {
+    this.#runFor(item, () => this.#tell(item, outcome, false));
+  }
+
+  #tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean): void {
     const hooks = this.#hooks;
     if (hooks !== undefined) {
       for (const listener of hooks.settled) listener(outcome);
-      if (outcome.attempts > 0) for (const listener of hooks.released) listener(outcome.job, outcome.id);
+      if (isReleased) for (const listener of hooks.released) listener(outcome.job, outcome.id);
     }
     this.#owner?.onSettled(item, outcome);
     this.#deliver?.(outcome);
+  }
+
+  #runTimeOf({ earlier, startedAt }: Slot<T>): number {
+    return (earlier?.ranFor ?? 0) + this.#since(startedAt);
   }
 
   #runFor(item: T, fn: () => void): void {
@@ -209,6 +260,11 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   #since(time: number): number {
     return Math.max(0, this.#now() - time);
   }
+}
+
+/** Milliseconds to the first start. */
+function queueTimeOf({ arrivedAt, earlier, startedAt }: Slot): number {
+  return earlier?.queuedFor ?? Math.max(0, startedAt - arrivedAt);
 }
 
 /** An item, where the owner has made it. */

@@ -6,6 +6,7 @@ export class TimestampedFifo<T> implements JobStore<T> {
   readonly locked = 0;
   readonly isFifo = true;
   readonly lane: undefined;
+  readonly rank = 0;
   length = 0;
   id = 0;
   arrivedAt = 0;
@@ -18,6 +19,10 @@ export class TimestampedFifo<T> implements JobStore<T> {
   /** @param now milliseconds, by the clock of the pool */
   constructor(now: () => number) {
     this.#now = now;
+  }
+
+  get oldestArrival(): number {
+    return this.#times.first;
   }
 
   get evictable(): number {

@@ -30,6 +30,8 @@ export interface Order<T> {
   readonly length: number;
   /** How many of them could start now. */
   readonly startable: number;
+  /** The rank of the next one, -Infinity when there is none; absent where ranks do not decide. */
+  readonly nextRank?: number;
   /** @param job what the entry's job is to its user. What a callback throws goes to the caller, and nothing has changed */
   add(entry: Entry<T>, job: unknown): void;
   /** Removes the next one. Only when `startable > 0`. */

@@ -23,6 +23,10 @@ export class PriorityOrder<T> implements Order<T> {
     return this.#heap.length;
   }
 
+  get nextRank(): number {
+    return this.#heap[0]?.rank ?? -Infinity;
+  }
+
   add(entry: Entry<T>, job: unknown): void {
     const priority: unknown = this.#priority(job);
     if (typeof priority !== 'number' || Number.isNaN(priority)) {

@@ -12,6 +12,7 @@ export class QueueStore<T> implements JobStore<T> {
   id = 0;
   arrivedAt = 0;
   lane: object | undefined = undefined;
+  rank = 0;
 
   readonly #order: Order<T>;
   readonly #now: () => number;
@@ -19,6 +20,8 @@ export class QueueStore<T> implements JobStore<T> {
   readonly #isOwned: boolean;
   /** What an overflow policy may choose, in the order of arrival. */
   readonly #evictable = new LinkedQueue<Entry<T>>();
+  /** The rest, in the order of arrival. */
+  readonly #kept = new LinkedQueue<Entry<T>>();
   /** The entries of records. */
   readonly #entries = new Map<T, Entry<T>>();
   #pushed = 0;
@@ -29,6 +32,10 @@ export class QueueStore<T> implements JobStore<T> {
     this.#isOwned = isOwned;
   }
 
+  get nextRank(): number | undefined {
+    return this.#order.nextRank;
+  }
+
   get evictable(): number {
     return this.#evictable.length;
   }
@@ -37,7 +44,7 @@ export class QueueStore<T> implements JobStore<T> {
     const record = item as T & Owned & { readonly isEvictable: boolean };
     const entry = new Entry(item, id, this.#isOwned ? record.arrivedAt : this.#now(), this.#pushed++);
     this.#order.add(entry, this.#isOwned ? record.job : item);
-    if (isEvictable && (!this.#isOwned || record.isEvictable)) this.#evictable.push(entry);
+    (isEvictable && (!this.#isOwned || record.isEvictable) ? this.#evictable : this.#kept).push(entry);
     if (this.#isOwned) this.#entries.set(item, entry);
     this.#changed();
   }
@@ -52,6 +59,19 @@ export class QueueStore<T> implements JobStore<T> {
 
   evictNewest(): T {
     return this.#evict(this.#evictable.last!);
+  }
+
+  get #oldest(): Entry<T> {
+    const [evictable, kept] = [this.#evictable.first, this.#kept.first];
+    return kept === undefined || (evictable !== undefined && evictable.order < kept.order) ? evictable! : kept;
+  }
+
+  get oldestArrival(): number {
+    return this.#oldest.arrivedAt;
+  }
+
+  takeOldest(): T {
+    return this.#evict(this.#oldest);
   }
 
   done(lane: object): void {
@@ -82,11 +102,12 @@ export class QueueStore<T> implements JobStore<T> {
   }
 
   #left(entry: Entry<T>): T {
-    if (entry.queue !== undefined) this.#evictable.remove(entry);
+    (entry.queue as LinkedQueue<Entry<T>>).remove(entry);
     if (this.#isOwned) this.#entries.delete(entry.job);
     this.id = entry.id;
     this.arrivedAt = entry.arrivedAt;
     this.lane = entry.lane;
+    this.rank = entry.rank;
     this.#changed();
     return entry.job;
   }

@@ -33,6 +33,11 @@ export class Fifo<T> {
     this.#head = this.#tail = this.#newRoom(SMALL);
   }
 
+  /** The oldest. Only when `length > 0`. */
+  get first(): T {
+    return this.#head.items[this.#start]!;
+  }
+
   push(item: T): void {
     if (this.#end === this.#tail.items.length) this.#addRoom();
     this.#tail.items[this.#end++] = item;
