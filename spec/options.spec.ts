@@ -311,6 +311,9 @@ describe('options', () => {
       'yieldAfter',
       'scheduler',
       'name',
+      'retry',
+      'timeout',
+      'ttl',
     ];
     const events: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];
 
@@ -330,6 +333,9 @@ describe('options', () => {
       const full = {
         ...base,
         rateLimit,
+        retry: 1,
+        timeout: 1000,
+        ttl: 1000,
         queue: byPriority(() => 0),
         shutdown: NEVER,
         yieldAfter: 5,
@@ -438,9 +444,6 @@ describe('options', () => {
 
   describe('that a later version brings', () => {
     const planned: Record<string, unknown> = {
-      ttl: 1000,
-      timeout: 1000,
-      retry: 3,
       ordered: true,
     };
     const refusal = (form: string, config: object): string => {
@@ -457,9 +460,5 @@ describe('options', () => {
         }
       });
     }
-
-    it('are refused in a sentence: an Observable as workers', () => {
-      for (const form of names) expect(refusal(form, { workers: of(1) })).to.contain('an Observable is not there yet');
-    });
   });
 });

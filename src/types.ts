@@ -1,4 +1,4 @@
-import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
+import type { Observable, ObservableInput, RetryConfig, SchedulerLike } from 'rxjs';
 
 /** What an attempt knows about itself: the second argument of `work`. */
 export interface JobContext {
@@ -215,8 +215,12 @@ export interface JobQueue<J> {
 export interface PoolConfig<J, R> {
   /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
   readonly name?: string | undefined;
-  /** Jobs at once: a positive integer, or `Infinity`. */
-  readonly workers: number;
+  /**
+   * Jobs at once: a positive integer, or `Infinity`; or an Observable of such numbers and 0, none before its first. At 0 nothing
+   * starts and only `buffer` may wait. A lower number lets what runs finish. It may complete above 0, and the number stays; its
+   * completion at 0, its error and a bad value are the results' error.
+   */
+  readonly workers: number | Observable<number>;
   /** Jobs that may wait: an integer ≥ 0, or `Infinity`. */
   readonly buffer: number;
   /** What happens to a job that arrives at a full buffer. @default 'error' */
@@ -237,6 +241,20 @@ export interface PoolConfig<J, R> {
    * @default first come, first served
    */
   readonly queue?: JobQueue<J> | undefined;
+  /** Milliseconds, ≥ 0: a job that has waited so long for its first start is dropped as `'expired'`. @default none */
+  readonly ttl?: number | undefined;
+  /**
+   * Milliseconds, ≥ 0, that each attempt may take. It is a verdict: the attempt has failed with RxJS's TimeoutError, its signal fires,
+   * an Observable is unsubscribed. Work that ignores its signal keeps its slot (it is `lingering`) until it settles. @default none
+   */
+  readonly timeout?: number | undefined;
+  /**
+   * A failed job is tried again: so many times, or as RxJS's RetryConfig says. While a job waits for its retry its worker is free and its
+   * key stays locked; `workers + buffer` jobs may wait so, and one more waits in its slot. A due retry starts before what waits, but never
+   * twice in a row while something else may start. A delay notifier that completes without a value fails the job with its last error. An
+   * abort is not retried; from `'discard'` on nothing is. @default none
+   */
+  readonly retry?: number | RetryConfig | undefined;
   /**
    * At most `limit` starts (an integer ≥ 1) in any window of `interval` milliseconds (≥ 0), for the whole pool. A job that has to
    * wait for the window takes a place: up to `workers + buffer` may wait; of an iterable nothing is asked ahead. @default none

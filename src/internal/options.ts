@@ -42,6 +42,9 @@ export const OPTIONS: readonly string[] = [
   ...POLICIES,
 ];
 
+/** Options that are planned and not there yet. */
+const PLANNED = ['ordered'];
+
 /** @throws TypeError or RangeError that names the option and its value */
 export function readPoolOptions<J, R>(
   form: string,
@@ -50,7 +53,7 @@ export function readPoolOptions<J, R>(
   known: readonly string[] = OPTIONS,
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
-  const options = checkConfig(form, config, known);
+  const options = checkConfig(form, config, known, PLANNED);
   const {
     name = 'jobs',
     buffer,

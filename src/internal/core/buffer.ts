@@ -73,14 +73,12 @@ export class Buffer<T> {
       return false;
     }
     const removed = this.#evict();
-    const isPushed = this.#push(job, id, isEvictable);
     if (observer) {
       observer.countRemoved(removed);
-      if (isPushed) observer.countAccepted();
       this.#add({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
-      if (isPushed) this.#announce(observer, job, id);
-      else this.#brought();
     }
+    if (!this.#push(job, id, isEvictable) || !observer) this.#brought();
+    else this.#accept(observer, job, id);
     return true;
   }
 

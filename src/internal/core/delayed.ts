@@ -1,7 +1,6 @@
 import { Subscription } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Linked } from '../support/linkedQueue.js';
-import type { Slot } from './observer.js';
 import type { Removed } from './store.js';
 
 /** The slot that a delayed job holds. */
@@ -10,6 +9,15 @@ export interface Holder {
   vacate(isGivenUp: boolean): void;
   /** Looks for the next start. */
   proceed(): void;
+}
+
+/** A slot whose attempt has failed. */
+interface Tried<T> extends Removed<T> {
+  readonly attempt: number;
+  readonly earlier: Removed<T> | undefined;
+  readonly index: number;
+  readonly rank: number;
+  readonly retries: number;
 }
 
 /** A job between two attempts: a record that is made when it fails. */
@@ -43,7 +51,12 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
   ahead: Delayed<T> | undefined = undefined;
   behind: Delayed<T> | undefined = undefined;
 
-  constructor({ arrivedAt, attempt, earlier, id, index, job, rank, retries }: Slot<T>, error: unknown, lane: object | undefined, hasLetGo: boolean) {
+  constructor(
+    { arrivedAt, attempt, earlier, id, index, job, rank, retries }: Tried<T>,
+    error: unknown,
+    lane: object | undefined,
+    hasLetGo: boolean,
+  ) {
     this.job = job;
     this.id = id;
     this.arrivedAt = earlier?.arrivedAt ?? arrivedAt;
@@ -71,7 +84,7 @@ export interface Verdicts<T> {
   /** How many of them could start in any slot. */
   readonly startable: number;
   /** What the job waits for before its next attempt; `undefined`: its failure is the end. What the user's function throws is its error instead. */
-  delayOf(slot: Slot<T>, error: unknown): Observable<unknown> | undefined;
+  delayOf(slot: { readonly retries: number }, error: unknown): Observable<unknown> | undefined;
   /** Keeps the job. `false`: there is no place for it. */
   add(delayed: Delayed<T>): boolean;
   /** Waits for its time. */

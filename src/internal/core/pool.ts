@@ -59,7 +59,9 @@ export interface PoolParts<J, R> {
  * The state of one subscription: room and slots. Its workers are in its {@link Crew}; what waits is its
  * {@link Buffer}; what becomes of a job is told to its observer, where there is one.
  */
-export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost, ShutdownHost, VerdictDoors<J> {
+export class Pool<J, R>
+  implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost, ShutdownHost, VerdictDoors<J>
+{
   readonly looking: this = this;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
@@ -298,12 +300,14 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   // ---- The gate
 
-  /** How many of those that wait may start. */
+  /** How many of those that wait may start, retries among them. */
   get #startable(): number {
-    const { store, verdicts } = this;
-    // After a retry it is the turn of what waits, and of what could come.
-    const due = verdicts === undefined || verdicts.hasJustStarted ? 0 : verdicts.startable;
-    return store.length - store.locked + due;
+    return this.store.length - this.store.locked + (this.verdicts?.startable ?? 0);
+  }
+
+  /** How many of them start before an item that could come now: after a retry it is the turn of something else. */
+  get #ahead(): number {
+    return this.verdicts?.hasJustStarted ? this.store.length - this.store.locked : this.#startable;
   }
 
   /** Jobs have come to wait. */
@@ -377,7 +381,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   /** Would a job that came now start at once? */
   canStart(isNested: boolean): boolean {
-    const length = this.#startable;
+    const length = this.#ahead;
     const looking = this.#looking;
     if (!this.gate.isOpen) return false;
     return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
@@ -385,7 +389,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
 
   /** A worker is looking for a job, and none waits for it. */
   get isLooking(): boolean {
-    return this.#looking > this.#startable;
+    return this.#looking > this.#ahead;
   }
 
   // ---- Workers ask for their next job, and tell what it does
@@ -400,7 +404,8 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
     for (const policy of this.#lookers) policy.looking!();
     const { store, verdicts } = this;
     if (store.length <= store.locked && !verdicts?.startable) return false;
-    return this.#isGateOpen() && !this.closed && !this.#crew.isExcessive;
+    // A gate that is looked at after the end would set its timer again.
+    return !this.closed && !this.#crew.isExcessive && this.#isGateOpen();
   }
 
   /**
@@ -418,7 +423,7 @@ export class Pool<J, R> implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>
   }
 
   mayStartHeld(): boolean {
-    return this.#isGateOpen() && !this.closed && this.slots.active <= this.#crew.limit;
+    return !this.closed && this.slots.active <= this.#crew.limit && this.#isGateOpen();
   }
 
   onRetryStarted(): void {

@@ -293,7 +293,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       }
       this.#observe(result);
     } catch (error) {
-      this.#settle('failed', error);
+      // What throws when the job has settled is none of its own.
+      if (this.#state === FREE) host.crash(error);
+      else this.#settle('failed', error);
     }
   }
 

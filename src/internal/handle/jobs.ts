@@ -261,6 +261,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     }
   }
 
+  onReleased(): void {
+    this.#wakeIdlersLater();
+  }
+
   #settlePromise(record: JobRecord<J, R>, outcome: JobOutcome<J, R>): void {
     if (outcome.status === 'completed') record.resolve!(outcome.value);
     else if (outcome.status === 'failed') record.reject!(outcome.error);
@@ -365,7 +369,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   // ---- What is known
 
   get stats(): PoolStats {
-    const { offered, accepted, refused, completed, failed, evicted, aborted, running, delayed } = this.#lifecycle.accounts;
+    const { offered, accepted, refused, completed, failed, evicted, aborted, running, delayed } =
+      this.#lifecycle.accounts;
     return {
       offered,
       accepted,
@@ -436,7 +441,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#entrance.isOpen = false;
     this.#escalation.end();
     this.#outcomes.complete();
-    const level = this.level ?? 'drain';
+    const level = this.level!;
     this.#ended.resolve({ level, stats: this.stats, dropped: this.#dropped, aborted: this.#aborted });
     this.#wakeIdlers();
   }

@@ -14,6 +14,8 @@ export interface JobOwner<T, R, J> {
   onAccepted(item: T): void;
   onValue(item: T, value: R): void;
   onSettled(item: T, outcome: JobOutcome<J, R>): void;
+  /** The slot of an attempt that lingered is free. */
+  onReleased(): void;
 }
 
 /** What a {@link Lifecycle} is made of. */
@@ -198,7 +200,11 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     } else {
       accounts.aborted++;
       const settled = verdict === 'aborted';
-      this.#tell(item, { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor }, isReleased);
+      this.#tell(
+        item,
+        { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor },
+        isReleased,
+      );
     }
   }
 
@@ -221,11 +227,13 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   released(item: T, id: number): void {
     const hooks = this.#hooks;
-    if (hooks === undefined || hooks.released.length === 0) return;
-    const job = this.#jobOf(item);
-    this.#runFor(item, () => {
-      for (const listener of hooks.released) listener(job, id);
-    });
+    if (hooks !== undefined && hooks.released.length > 0) {
+      const job = this.#jobOf(item);
+      this.#runFor(item, () => {
+        for (const listener of hooks.released) listener(job, id);
+      });
+    }
+    this.#owner?.onReleased();
   }
 
   /** Of a job that has no slot. */

@@ -27,7 +27,7 @@ export function policiesOf(options: Readonly<Record<string, unknown>>): Policies
   const { workers } = options;
   const isLive = isObservable(workers);
   const policies: (PolicyFactory | undefined)[] = isLive ? [liveWorkers(workers)] : [];
-  for (const name in TABLE) if (options[name] !== undefined) policies.push(TABLE[name]!(options[name]));
+  for (const [name, make] of Object.entries(TABLE)) if (options[name] !== undefined) policies.push(make(options[name]));
   const fixed = isLive ? 0 : checkCount('workers', workers, 1, ', or an Observable of such numbers');
   return {
     workers: fixed,

@@ -4,7 +4,15 @@ import type { Delayed, Holder, Verdicts } from '../core/delayed.js';
 import type { Slot } from '../core/observer.js';
 import type { Policy, VerdictDoors, VerdictsFactory } from '../core/policy.js';
 import { after } from '../support/after.js';
-import { checkConfig, checkCount, checkDuration, checkNotifier, isFunction, isObject, wrong } from '../support/checks.js';
+import {
+  checkConfig,
+  checkCount,
+  checkDuration,
+  checkNotifier,
+  isFunction,
+  isObject,
+  wrong,
+} from '../support/checks.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 
 /** RxJS's RetryConfig, checked. */
@@ -27,11 +35,16 @@ export function retry(value: unknown): VerdictsFactory | undefined {
 
 function readRetry(value: unknown): RetryOptions {
   if (!isObject(value)) return { count: checkCount('retry', value, 0), delay: undefined, resetOnSuccess: false };
-  const { count = Infinity, delay, resetOnSuccess = false } = checkConfig('retry', value, ['count', 'delay', 'resetOnSuccess']);
+  const {
+    count = Infinity,
+    delay,
+    resetOnSuccess = false,
+  } = checkConfig('retry', value, ['count', 'delay', 'resetOnSuccess']);
   if (typeof resetOnSuccess !== 'boolean') wrong('retry.resetOnSuccess', 'a boolean', resetOnSuccess);
   return {
     count: checkCount('retry.count', count, 0),
-    delay: delay === undefined || isFunction(delay) ? (delay as RetryOptions['delay']) : checkDuration('retry.delay', delay),
+    delay:
+      delay === undefined || isFunction(delay) ? (delay as RetryOptions['delay']) : checkDuration('retry.delay', delay),
     resetOnSuccess,
   };
 }
@@ -80,7 +93,7 @@ class Retries<T> implements Verdicts<T>, Policy {
 
   // ---- A failure
 
-  delayOf({ retries }: Slot<T>, error: unknown): Observable<unknown> | undefined {
+  delayOf({ retries }: { readonly retries: number }, error: unknown): Observable<unknown> | undefined {
     const { count, delay } = this.#options;
     if (this.#isOver || retries >= count) return undefined;
     if (delay === undefined) return of(undefined);

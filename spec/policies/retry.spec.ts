@@ -1,0 +1,250 @@
+import { expect } from 'chai';
+import { BehaviorSubject, EMPTY, from, NEVER, of, Subject, throwError, timer, delay, mergeMap, toArray } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { BackgroundJobs, byKey, byPriority, workerPool, workerPoolSettled } from '../../src/index.js';
+import type { JobOutcome, PoolConfig } from '../../src/index.js';
+
+function virtually(program: Parameters<TestScheduler['run']>[0]): void {
+  new TestScheduler((actual, expected) => void expect(actual).to.deep.equal(expected)).run(program);
+}
+
+/** Work that fails so many times for each job, each attempt after some frames. */
+function failing(
+  times: number,
+  frames = 2,
+): (job: string, context: { attempt: number }) => ReturnType<typeof timer> | never {
+  return ((job: string, { attempt }: { attempt: number }) =>
+    timer(frames).pipe(mergeMap(() => (attempt <= times ? throwError(() => `${job}${attempt}`) : of(job))))) as never;
+}
+
+describe('retry', () => {
+  it('tries a failed job again, after its delay', () => {
+    virtually(({ cold, expectObservable }) => {
+      const result = cold('a|').pipe(workerPool(failing(2), { workers: 1, buffer: 1, retry: { count: 2, delay: 3 } }));
+      // 2 frames, fails, 3 to wait, twice, and 2 frames more
+      expectObservable(result).toBe('------------(a|)');
+    });
+  });
+
+  it('ends the results of workerPool with the last error when the count is used up', () => {
+    virtually(({ cold, expectObservable }) => {
+      const result = cold('a|').pipe(workerPool(failing(9), { workers: 1, buffer: 1, retry: 1 }));
+      expectObservable(result).toBe('----#', undefined, 'a2');
+    });
+  });
+
+  it('frees the worker while a job waits for its retry', () => {
+    virtually(({ cold, expectObservable }) => {
+      const work = (job: string, { attempt }: { attempt: number }) =>
+        job === 'a' && attempt === 1 ? throwError(() => 'no') : timer(2).pipe(mergeMap(() => of(job)));
+      const result = cold('ab|').pipe(workerPool(work, { workers: 1, buffer: 1, retry: { delay: 4 } }));
+      expectObservable(result).toBe('---b--(a|)');
+    });
+  });
+
+  it('starts a due retry before what waits, and never twice in a row while something else may start', () => {
+    const starts: string[] = [];
+    const ends: JobOutcome<string, string | undefined>[] = [];
+    const work = (job: string, { attempt }: { attempt: number }) => {
+      starts.push(`${job}${attempt}`);
+      return job === 'x' && attempt < 5 ? throwError(() => 'no') : of(job);
+    };
+    from(['x', 'a', 'b'])
+      .pipe(workerPoolSettled(work, { workers: 1, buffer: 9, retry: 9 }))
+      .subscribe((outcome) => ends.push(outcome));
+    // From a synchronous source each job arrives when the one before has ended.
+    expect(starts).to.deep.equal(['x1', 'x2', 'x3', 'x4', 'x5', 'a1', 'b1']);
+    starts.length = 0;
+    const gate$ = new BehaviorSubject(0);
+    const jobs$ = new Subject<string>();
+    jobs$.pipe(workerPoolSettled(work, { workers: gate$, buffer: 9, retry: 9 })).subscribe();
+    for (const job of ['x', 'a', 'b', 'c']) jobs$.next(job);
+    gate$.next(1);
+    expect(starts).to.deep.equal(['x1', 'x2', 'a1', 'x3', 'b1', 'x4', 'c1', 'x5']);
+    expect(ends.map(({ job, attempts }) => `${job}${attempts}`)).to.deep.equal(['x5', 'a1', 'b1']);
+  });
+
+  it('lets what waits with a higher rank go first', () => {
+    const starts: string[] = [];
+    const gate$ = new BehaviorSubject(0);
+    const jobs$ = new Subject<number>();
+    const work = (job: number, { attempt }: { attempt: number }) => {
+      starts.push(`${job}.${attempt}`);
+      if (job === 1 && attempt === 1) jobs$.next(9);
+      return job === 1 && attempt < 3 ? throwError(() => 'no') : of(job);
+    };
+    jobs$.pipe(workerPool(work, { workers: gate$, buffer: 9, retry: 5, queue: byPriority((n) => n) })).subscribe();
+    jobs$.next(1);
+    jobs$.next(0);
+    gate$.next(1);
+    expect(starts).to.deep.equal(['1.1', '9.1', '1.2', '0.1', '1.3']);
+  });
+
+  it('keeps the key of a job locked through its retries', () => {
+    virtually(({ cold, expectObservable }) => {
+      const work = (job: string, { attempt }: { attempt: number }) =>
+        job === 'a' && attempt === 1 ? throwError(() => 'no') : timer(1).pipe(mergeMap(() => of(job)));
+      const config: PoolConfig<string, string> = {
+        workers: 2,
+        buffer: 4,
+        retry: { delay: 5 },
+        queue: byKey(() => 'key'),
+      };
+      expectObservable(cold('(ab|)').pipe(workerPool(work, config))).toBe('------a(b|)');
+    });
+  });
+
+  it('has a job wait in its slot where the room of those that wait is full', () => {
+    virtually(({ flush }) => {
+      const work = (): never => {
+        throw new Error('no');
+      };
+      const hooks: string[] = [];
+      const jobs = new BackgroundJobs<string, string>(work, {
+        workers: 1,
+        buffer: 0,
+        retry: { count: 1, delay: 10 },
+        overflow: 'drop-incoming',
+        hooks: {
+          retrying: (job) => hooks.push(`retrying ${job}`),
+          released: (job) => hooks.push(`released ${job}`),
+          settled: ({ job, attempts }) => hooks.push(`settled ${job} ${attempts}`),
+        },
+      });
+      expect([jobs.offer('a'), jobs.offer('b'), jobs.offer('c')]).to.deep.equal([true, true, false]);
+      expect(jobs.stats).to.include({ delayed: 2, lingering: 1, running: 0, refused: 1 });
+      expect(jobs.inspect().delayed.map(({ job }) => job)).to.deep.equal(['a', 'b']);
+      flush();
+      expect(jobs.stats).to.include({ delayed: 0, lingering: 0, running: 0, failed: 2 });
+      expect(hooks.filter((line) => line.startsWith('released'))).to.have.length(4);
+      void jobs.shutdown();
+    });
+  });
+
+  it('gives a freed place to the job that waits in its slot', () => {
+    virtually(({ flush }) => {
+      const controller = new AbortController();
+      const jobs = new BackgroundJobs<string, string>(() => throwError(() => 'no') as never, {
+        workers: 1,
+        buffer: 0,
+        retry: { count: 1, delay: 10 },
+      });
+      jobs.outcomes$.subscribe();
+      const a = jobs.submit('a', { signal: controller.signal });
+      a.catch(() => undefined);
+      jobs.offer('b');
+      expect(jobs.stats).to.include({ delayed: 2, lingering: 1 });
+      controller.abort();
+      expect(jobs.stats).to.include({ delayed: 1, lingering: 0, aborted: 1 });
+      flush();
+      void jobs.shutdown();
+    });
+  });
+
+  it('fails the job with its last error when the notifier completes without a value, and with its own when it errors', () => {
+    const errors = (delay: PoolConfig<string, string>['retry'] & object): unknown[] => {
+      const failures: unknown[] = [];
+      of('a')
+        .pipe(workerPoolSettled(() => throwError(() => 'its own') as never, { workers: 1, buffer: 0, retry: delay }))
+        .subscribe((outcome) => failures.push(outcome.status === 'failed' && [outcome.error, outcome.attempts]));
+      return failures;
+    };
+    expect(errors({ delay: () => EMPTY })).to.deep.equal([['its own', 1]]);
+    expect(errors({ delay: () => throwError(() => 'of the notifier') })).to.deep.equal([['of the notifier', 1]]);
+    const thrown = errors({
+      delay: () => {
+        throw new Error('thrown');
+      },
+    });
+    expect(thrown).to.have.nested.property('[0][0].message', 'thrown');
+    expect(errors({ delay: () => 5 as never }))
+      .to.have.nested.property('[0][0].message')
+      .that.includes('retry.delay');
+    let error: unknown;
+    of('a')
+      .pipe(
+        workerPool(() => throwError(() => 'last') as never, { workers: 1, buffer: 0, retry: { delay: () => EMPTY } }),
+      )
+      .subscribe({ error: (e: unknown) => (error = e) });
+    expect(error).to.equal('last');
+  });
+
+  it('counts anew after a value, where resetOnSuccess says so', () => {
+    const attempts: number[] = [];
+    const work = (_: string, { attempt }: { attempt: number }) => {
+      attempts.push(attempt);
+      return from([attempt]).pipe(
+        mergeMap((n) => (n < 4 ? from([of(n), throwError(() => 'no')]).pipe(mergeMap((x) => x)) : of(n))),
+      );
+    };
+    of('a')
+      .pipe(workerPool(work, { workers: 1, buffer: 0, retry: { count: 1, resetOnSuccess: true } }), toArray())
+      .subscribe((values) => expect(values).to.deep.equal([1, 2, 3, 4]));
+    expect(attempts).to.deep.equal([1, 2, 3, 4]);
+  });
+
+  it('drops what is delayed with its last error: by clear, by a discard; and retries nothing after it', async () => {
+    const jobs = new BackgroundJobs<string, string>(() => throwError(() => 'no') as never, {
+      workers: 2,
+      buffer: 2,
+      retry: { delay: () => NEVER },
+    });
+    jobs.offer('a');
+    jobs.pause();
+    jobs.offer('b');
+    const dropped = jobs.clear();
+    expect(dropped.map(({ job, attempts, error }) => [job, attempts, error])).to.deep.equal([
+      ['a', 1, 'no'],
+      ['b', 0, undefined],
+    ]);
+    jobs.resume();
+    jobs.offer('c');
+    expect(jobs.stats).to.include({ delayed: 1, queued: 0, evicted: 2 });
+    const report = await jobs.shutdown('discard');
+    expect(report.dropped).to.have.length(1);
+    expect(report.dropped[0]).to.include({ job: 'c', attempts: 1, reason: 'shutdown', error: 'no' });
+  });
+
+  it('waits for a delayed job at a drain, and does not retry an abort', async () => {
+    const jobs = new BackgroundJobs<string, string>(
+      (job, { attempt, signal }) =>
+        job === 'slow'
+          ? new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))))
+          : attempt === 1
+            ? Promise.reject(new Error('no'))
+            : Promise.resolve(job),
+      { workers: 2, buffer: 2, retry: { count: 3, delay: 1 } },
+    );
+    const ok = jobs.submit('ok');
+    const controller = new AbortController();
+    const slow = jobs.submit('slow', { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    expect(await slow.catch((error: Error) => error.message)).to.equal('enough');
+    const report = await jobs.shutdown();
+    expect(await ok).to.equal('ok');
+    expect(report.stats).to.include({ completed: 1, aborted: 1, failed: 0, delayed: 0 });
+  });
+
+  for (const [value, said] of [
+    [-1, 'retry must be'],
+    [{ count: 1.5 }, 'retry.count must be'],
+    [{ delay: 'x' }, 'retry.delay must be'],
+    [{ resetOnSuccess: 1 }, 'retry.resetOnSuccess must be'],
+    [{ times: 3 }, "has no option 'times'"],
+  ] as const) {
+    it(`refuses ${JSON.stringify(value)}`, () => {
+      expect(() => workerPool(() => of(1), { workers: 1, buffer: 0, retry: value as never })).to.throw(said);
+    });
+  }
+
+  it('is off at 0', () => {
+    let attempts = 0;
+    of('a')
+      .pipe(
+        workerPoolSettled(() => (attempts++, throwError(() => 'no')) as never, { workers: 1, buffer: 0, retry: 0 }),
+        delay(0),
+      )
+      .subscribe();
+    expect(attempts).to.equal(1);
+  });
+});
