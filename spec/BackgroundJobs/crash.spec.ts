@@ -132,6 +132,22 @@ describe('BackgroundJobs', () => {
       ]);
     });
 
+    it('tells hooks of all that had been refused by then, also where the shutdown has begun', async () => {
+      const { jobs, log, held } = trial('streams', {}, (job, pool) => {
+        if (job !== 'a') return;
+        void pool.shutdown();
+        for (const late of ['b', 'c']) pool.offer(late);
+      });
+      jobs.offer('first');
+      held.complete('first');
+      jobs.outcomes$.subscribe(new Foreign());
+      jobs.offer('a');
+      expect([jobs.level, log]).to.eql(['drain', ['first completed', 'b closed']]);
+      await jobs.ended;
+      expect(log).to.eql(['first completed', 'b closed', 'a aborted', 'c closed']);
+      expect(await end(jobs)).to.eql(ENDED);
+    });
+
     it('tells hooks of what had been counted by then: an acceptance before its loss', async () => {
       let now = (): number => 0;
       const scheduler: SchedulerLike = { now: () => now(), schedule: asyncScheduler.schedule.bind(asyncScheduler) };
