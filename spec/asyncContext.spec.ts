@@ -1,7 +1,7 @@
 // A job of a handle belongs to whoever asked for it: its work, its hooks and its outcome run in that caller's async context.
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { defer, from, lastValueFrom, NEVER, Observable, Subject, toArray } from 'rxjs';
+import { defer, from, lastValueFrom, NEVER, Observable, of, Subject, toArray } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, fromSignals, pullFrom, workerPool } from '../src/index.js';
 import type { JobHooks, JobOutcome, PoolConfig } from '../src/index.js';
@@ -319,4 +319,38 @@ describe('the async context of a job', () => {
       'work 2: freer 1',
     ]);
   });
+
+  it('is not kept where the host knows of none, as in a browser: the context is that of whoever frees the worker', async () => {
+    const bare = loadedWithout('getBuiltinModule');
+    const found: string[] = [];
+    const gate = new Subject<string>();
+    const work = (job: string): Observable<string> => {
+      found.push(`${job}: ${here()}`);
+      return job === 'b' ? of(job) : gate;
+    };
+    const jobs = new bare.BackgroundJobs(work, { workers: 1, buffer: 1 });
+    store.run('caller', () => ['a', 'b'].forEach((job) => jobs.offer(job)));
+    store.run('freer', () => gate.complete());
+    await jobs.shutdown();
+    const pulled = bare.pullFrom(['c', 'd']).pipe(bare.workerPool(work, { workers: 1, buffer: 0 }));
+    await store.run('subscriber', () => lastValueFrom(pulled, { defaultValue: 'none' }));
+    expect(found).to.eql(['a: caller', 'b: freer', 'c: subscriber', 'd: subscriber']);
+  });
 });
+
+/** The package, loaded where `process` does not have that member. */
+function loadedWithout(member: keyof NodeJS.Process): typeof import('../src/index.js') {
+  const host = globalThis as { process: NodeJS.Process };
+  const { process } = host;
+  const kept = Object.keys(require.cache).filter((path) => path.includes('/src/'));
+  const modules = kept.map((path) => require.cache[path]);
+  for (const path of kept) delete require.cache[path];
+  host.process = Object.assign(Object.create(process) as NodeJS.Process, { [member]: undefined });
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- a second instance of the package
+    return require('../src/index.js') as typeof import('../src/index.js');
+  } finally {
+    host.process = process;
+    kept.forEach((path, i) => (require.cache[path] = modules[i]));
+  }
+}

@@ -63,6 +63,12 @@ describe('toAsyncIterable', () => {
       expect(await answers[2]).to.eql(DONE);
     });
 
+    it('come from an iterator that may be looped over itself', async () => {
+      const iterator = iterate(of(1, 2, 3), { capacity: 2 }) as AsyncIterableIterator<number>;
+      await iterator.next();
+      expect(await loop(iterator)).to.eql([[2, 3], 'end']);
+    });
+
     it('may be undefined', async () => {
       expect(await loop(toAsyncIterable(of(undefined, undefined), { capacity: 1 }))).to.eql([
         [undefined, undefined],

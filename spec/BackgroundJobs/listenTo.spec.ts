@@ -6,7 +6,7 @@ import type { JobContext, JobHooks } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
-import { LEVELS, listening, nonZero, numbered, outcomesOf, POLICIES, Pulled } from './support.js';
+import { LEVELS, listening, nonZero, numbered, outcomesOf, POLICIES, Pulled, throwing } from './support.js';
 
 describe('BackgroundJobs', () => {
   describe('listenTo', () => {
@@ -320,6 +320,35 @@ describe('BackgroundJobs', () => {
       await jobs.idle();
       expect(outcomes).to.eql(['a completed', 'late completed']);
       await jobs.shutdown();
+    });
+
+    it('tells an iterable that was unsubscribed with an item on its way to return when nothing runs any more', async () => {
+      const { held, source, jobs, outcomes } = listening(1, 1);
+      jobs.offer('a');
+      jobs.listenTo(new Pulled<string>());
+      const other = new Pulled<string>();
+      jobs.listenTo(other).unsubscribe();
+      expect([other.asks.length, other.returned]).to.eql([1, 0]);
+      held.complete('a');
+      await turn();
+      await turn();
+      expect([source.returned, other.returned]).to.eql([0, 1]);
+      await other.give('late');
+      expect([held.called, outcomes]).to.eql([['a', 'late'], ['a completed']]);
+      await jobs.shutdown('abandon');
+    });
+
+    it('reports what an iterable throws instead of an iterator; the pool goes on', async () => {
+      const error = new Error('no iterator');
+      const jobs = new BackgroundJobs((job: string) => of(job), { workers: 1, buffer: 0 });
+      const subscriptions = [Symbol.iterator, Symbol.asyncIterator].map((symbol) =>
+        jobs.listenTo({ [symbol]: throwing(error) } as unknown as Iterable<string>),
+      );
+      expect(subscriptions.map(({ closed }) => closed)).to.eql([true, true]);
+      await turn();
+      expect(takeReported()).to.eql([error, error]);
+      expect(await jobs.submit('a')).to.equal('a');
+      expect((await jobs.shutdown()).stats.completed).to.equal(1);
     });
 
     for (const level of LEVELS) {

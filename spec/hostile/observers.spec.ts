@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { concat, merge, NEVER, Observable, of, Subject } from 'rxjs';
+import { concat, merge, mergeMap, NEVER, Observable, of, Subject, Subscriber } from 'rxjs';
+import { workerPool } from '../../src/index.js';
 import { Deferred } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { each, Trial } from './support.js';
@@ -129,6 +130,30 @@ describe('hostile observers', () => {
       expect(takeReported()).to.eql([e, e, e, e]);
     });
   }
+
+  it('that are Subscribers of their own and throw in next have it as an error, as with mergeMap', () => {
+    class Foreign extends Subscriber<unknown> {
+      readonly ends: unknown[] = [];
+      override next(): void {
+        throw 'foreign';
+      }
+      override error(error: unknown): void {
+        this.ends.push(error);
+        super.error(error);
+      }
+    }
+    const operators = [
+      workerPool((job: string) => of(job), { workers: 1, buffer: 0 }),
+      mergeMap((job: string) => of(job)),
+    ];
+    for (const operator of operators) {
+      const source = new Subject<string>();
+      const foreign = new Foreign({ error: () => undefined } as never);
+      source.pipe(operator).subscribe(foreign);
+      source.next('a');
+      expect([foreign.ends, source.observed]).to.eql([['foreign'], false]);
+    }
+  });
 
   each('an Observable whose own subscribe() throws: its job fails', (form) => {
     class Broken extends Observable<string> {

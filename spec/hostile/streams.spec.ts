@@ -160,15 +160,76 @@ describe('hostile work', () => {
       });
     }
 
-    each('whose return rejects is reported, and nobody else notices', async (form) => {
-      const e = new Error('return');
-      const trial = new Trial(form, { x: () => new Asked(() => Promise.reject(e)) }).offer('x');
-      trial.shutdown.next('abort');
-      await turn();
-      await turn();
-      expect(trial.fates).to.eql(['x aborted settled']);
-      expect(takeReported()).to.eql([e]);
+    for (const how of ['rejects', 'throws'] as const) {
+      each(`whose return ${how} is reported, and nobody else notices`, async (form) => {
+        const e = new Error('return');
+        const onReturn = (): Promise<never> => {
+          if (how === 'throws') throw e;
+          return Promise.reject(e);
+        };
+        const trial = new Trial(form, { x: () => new Asked(onReturn) }).offer('x');
+        trial.shutdown.next('abort');
+        await turn();
+        await turn();
+        expect(trial.fates).to.eql(['x aborted settled']);
+        expect(takeReported()).to.eql([e]);
+      });
+    }
+
+    each('whose next throws fails its job: at the first item, or at a later one', async (form) => {
+      for (const items of [0, 1]) {
+        let nexts = 0;
+        const next = (): { value: string } => {
+          if (nexts++ < items) return { value: 'v' };
+          throw new Error('next');
+        };
+        const iterable = { [Symbol.asyncIterator]: () => ({ next }) } as unknown as AsyncIterable<string>;
+        const trial = new Trial(form, { x: () => iterable }).offer('x');
+        await turn();
+        expect([trial.fates, nexts]).to.eql([['x failed Error: next'], items + 1]);
+      }
     });
+
+    each('whose next gives no object fails its job', async (form) => {
+      const iterable = { [Symbol.asyncIterator]: () => ({ next: () => 5 }) } as unknown as AsyncIterable<string>;
+      const trial = new Trial(form, { x: () => iterable }).offer('x');
+      await turn();
+      expect(trial.fates).to.eql(['x failed TypeError: what next() returns must be an object, but is 5']);
+    });
+
+    for (const late of ['a value', 'an error'] as const) {
+      each(`that has no return keeps its slot until what it was asked for has come: ${late}`, async (form) => {
+        const item = new Deferred<IteratorResult<string>>();
+        const iterable = { [Symbol.asyncIterator]: () => ({ next: () => item.promise }) };
+        const trial = new Trial(form, { x: () => iterable as AsyncIterable<string> }).offer('x');
+        trial.shutdown.next('abort');
+        await turn();
+        expect([trial.fates, trial.ends]).to.eql([[], []]);
+        if (late === 'a value') item.resolve({ done: false, value: 'late' });
+        else item.reject('late');
+        await turn();
+        await turn();
+        expect([trial.fates, trial.ends]).to.eql([['x aborted settled'], ['complete']]);
+        expect(takeReported()).to.eql(late === 'a value' ? [] : ['late']);
+      });
+    }
+
+    each(
+      'that has no return, and aborts the pool when it is asked for an iterator, is asked for nothing',
+      async (form) => {
+        let nexts = 0;
+        const iterable = {
+          [Symbol.asyncIterator]() {
+            trial.shutdown.next('abort');
+            return { next: () => nexts++ };
+          },
+        };
+        const trial: Trial = new Trial(form, { x: () => iterable as unknown as AsyncIterable<string> });
+        trial.offer('x');
+        await turn();
+        expect([trial.fates, trial.ends, nexts]).to.eql([['x aborted settled'], ['complete'], 0]);
+      },
+    );
 
     for (const end of ['ends', 'fails'] as const) {
       each(`is not returned when it ${end} by itself`, async (form) => {

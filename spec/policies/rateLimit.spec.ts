@@ -183,6 +183,22 @@ describe('pause', () => {
       expectObservable(done).toBe('---a 16ms (b|)', { a: 'a completed', b: 'b dropped' });
     }));
 
+  it('reads an async iterable no further ahead than `buffer`', async () => {
+    let asked = 0;
+    const numbers = async function* (): AsyncGenerator<number> {
+      for (;;) yield asked++;
+    };
+    const jobs = new BackgroundJobs(() => NEVER, { workers: 3, buffer: 2 });
+    jobs.pause();
+    jobs.listenTo(numbers());
+    await turn();
+    expect([asked, jobs.stats.queued]).to.eql([2, 2]);
+    jobs.resume();
+    await turn();
+    expect([asked, jobs.stats.queued, jobs.stats.running]).to.eql([5, 2, 3]);
+    await jobs.shutdown('abort');
+  });
+
   it('lets `workers + buffer` wait, and refuses what is no duration', async () => {
     const jobs = new BackgroundJobs(async (n: number) => n, { workers: 2, buffer: 1 });
     jobs.pause();

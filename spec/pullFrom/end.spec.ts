@@ -259,6 +259,26 @@ describe('pullFrom', () => {
       expect([results.values, results.end(), feed.nexts]).to.eql([['a', 'b'], 'complete', 2]);
     });
 
+    it('is the last one when a drain comes while the next is held back for a turn of the event loop', async () => {
+      const jobs = new Jobs<number>();
+      const numbers = new AsyncNumbers(9);
+      const shutdown = new Subject<void>();
+      const work = (n: number): Observable<number> => {
+        // In a microtask of its own: by then its intake waits for the turn.
+        if (n === 1) queueMicrotask(() => shutdown.next());
+        return jobs.work(n);
+      };
+      const results = collect(
+        pullFrom(numbers).pipe(workerPool(work, { workers: 9, buffer: 0, yieldAfter: 0, shutdown })),
+      );
+      await turn();
+      await turn();
+      expect([jobs.started, numbers.nexts, numbers.returns, results.end()]).to.eql([[0, 1], 2, 1, undefined]);
+      jobs.complete(0);
+      jobs.complete(1);
+      expect([results.values, results.end(), numbers.returns]).to.eql([[0, 1], 'complete', 1]);
+    });
+
     it('is refused as closed when it arrives after the drain', async () => {
       const { jobs, feed, shutdown, accounts, results } = await setUp();
       shutdown.next('drain');

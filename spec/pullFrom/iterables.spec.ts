@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { EMPTY, finalize, Observable, of, Subject, take } from 'rxjs';
+import { EMPTY, finalize, identity, Observable, of, Subject, take } from 'rxjs';
 import { pullFrom, workerPool } from '../../src/index.js';
 import { turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
@@ -231,6 +231,17 @@ describe('pullFrom', () => {
         const results = collect(pullFrom(shape(stream)).pipe(take(3)));
         await turn();
         expect([results.values, results.end(), cancels.length]).to.eql([[0, 1, 2], 'complete', 1]);
+      });
+
+      it(`${form} and fails is an error of the results, and nobody reads it any more`, async () => {
+        const error = new Error('stream');
+        const pool = workerPool((n: number) => of(n), { workers: 1, buffer: 0 });
+        for (const read of [pool, identity]) {
+          const stream = new ReadableStream<number>({ pull: () => Promise.reject(error) });
+          const results = collect(pullFrom(shape(stream)).pipe(read));
+          await turn();
+          expect([results.values, results.end(), stream.locked]).to.eql([[], error, false]);
+        }
       });
     }
 

@@ -90,6 +90,29 @@ describe('byPriority', () => {
     });
   }
 
+  it('starts nothing before hooks have been told of all that wait: the one that starts may be the youngest', async () => {
+    const log: string[] = [];
+    const work = (job: string): Observable<string> => {
+      log.push(`${job} starts`);
+      if (job === 'a1') for (const other of ['b1', 'c3', 'd2']) jobs.offer(other);
+      return of(job);
+    };
+    const hooks = { accepted: (job: string) => void log.push(`${job} accepted`) };
+    const jobs: BackgroundJobs<string, string | undefined> = new BackgroundJobs(work, {
+      workers: 1,
+      buffer: 5,
+      queue: byNumber,
+      hooks,
+    });
+    jobs.offer('a1');
+    expect(log).to.eql([
+      ...['a1 accepted', 'a1 starts'],
+      ...['b1 accepted', 'c3 accepted', 'd2 accepted'],
+      ...['c3 starts', 'd2 starts', 'b1 starts'],
+    ]);
+    await jobs.shutdown();
+  });
+
   it('fails the job alone whose priority throws, or is no number; in workerPool that ends the results', async () => {
     const queue = byPriority((job: string): number => {
       if (job === 'bad') throw new Error('no priority');
@@ -112,9 +135,32 @@ describe('byPriority', () => {
     expect(outcomes).to.eql(['good completed 1', 'bad failed 0', 'fine completed 1']);
   });
 
+  it('fails the job whose priority throws also where it would have evicted another: each has one outcome', async () => {
+    const queue = byPriority((job: string): number => {
+      if (job === 'bad') throw new Error('no priority');
+      return 0;
+    });
+    const outcomes: string[] = [];
+    const source = new Subject<string>();
+    const end = new Subject<string>();
+    const config = { workers: 1, buffer: 1, overflow: 'drop-oldest', queue } as const;
+    const results = source.pipe(workerPoolSettled((job: string) => (job === 'a' ? end : of(job)), config));
+    results.subscribe({
+      next: (outcome) =>
+        outcomes.push(`${outcome.job} ${outcome.status === 'dropped' ? outcome.reason : outcome.status}`),
+      complete: () => outcomes.push('complete'),
+    });
+    for (const job of ['a', 'b', 'bad']) source.next(job);
+    expect([...outcomes].sort()).to.eql(['b evicted', 'bad failed']);
+    source.next('c');
+    source.complete();
+    end.complete();
+    expect(outcomes.slice(2)).to.eql(['a completed', 'c completed', 'complete']);
+  });
+
   it('is left by a job that is given up or cleared, and shown in its order', async () => {
     const held = new Held<string>();
-    const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 9, queue: byNumber });
+    const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 9, queue: byNumber, yieldAfter: Infinity });
     const controller = new AbortController();
     for (const job of ['a0', 'b1', 'd3']) jobs.offer(job);
     const gone = jobs.submit('c2', { signal: controller.signal }).catch(() => 'gone');

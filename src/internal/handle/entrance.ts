@@ -64,7 +64,7 @@ export class Entrance<J, R> implements Claim {
   }
 
   /** Refuses jobs that wait for room: counts all of them before the first is notified. */
-  refuseSenders(reason: RefusalReason, isRefused: (record: JobRecord<J, R>) => boolean = () => true): void {
+  refuseSenders(reason: RefusalReason, isRefused: (record: JobRecord<J, R>) => boolean): void {
     const refused: JobRecord<J, R>[] = [];
     for (let record = this.senders.first; record !== undefined;) {
       const { behind } = record;

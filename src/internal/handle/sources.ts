@@ -77,7 +77,6 @@ export class Sources<J> implements Intake {
   }
 
   close(): void {
-    if (this.#isClosing) return;
     this.#isClosing = this.awaitsRest = true;
     // A hook told of a refused sender may free a worker, which must not ask any more.
     for (const listening of this.#listened) this.#line.leave(listening);
