@@ -132,7 +132,7 @@ describe('byPriority', () => {
     expect(() => byPriority(() => 0, { ageing: 0 })).to.throw(RangeError, 'ageing must be a number > 0');
     expect(() => workerPool(() => NEVER, { workers: 1, buffer: 0, queue: {} as never })).to.throw(
       TypeError,
-      'queue must be made by byPriority or byKey, but is an object',
+      'queue must be made by byPriority, byKey or coalesced, but is an object',
     );
   });
 });

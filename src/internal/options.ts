@@ -12,7 +12,7 @@ import {
   checkOneOf,
   checkScheduler,
 } from './support/checks.js';
-import { OVERFLOWS } from './core/overflow.js';
+import { checkEvicts, OVERFLOWS } from './core/overflow.js';
 import { rateLimit } from './policies/rateLimit.js';
 import { describedBy } from './queues/description.js';
 import { listenersOf } from './lifecycle/hooks.js';
@@ -61,15 +61,23 @@ export function readPoolOptions<J, R>(
     scheduler = asyncScheduler,
   } = checkConfig(form, config, known, PLANNED);
   const listeners = hooks === undefined ? undefined : listenersOf<J, R>(hooks);
+  const size = checkCount('buffer', buffer, 0);
+  const policy = checkOneOf('overflow', overflow, [...OVERFLOWS, 'drop-lowest'] as const);
+  if (size === 0) checkEvicts(policy, 'buffer');
+  const order = queue === undefined ? undefined : describedBy('queue', queue);
+  if (policy === 'drop-lowest' && !order?.isRanked)
+    throw new TypeError(
+      `overflow is 'drop-lowest', which goes by priority: give the pool queue: byPriority(…), or byKey(…) with it as its lane`,
+    );
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     name: checkName('name', name),
     workers: checkCount('workers', workers, 1, ' (an Observable is not there yet)'),
-    buffer: checkCount('buffer', buffer, 0),
-    overflow: checkOneOf('overflow', overflow, OVERFLOWS),
+    buffer: size,
+    overflow: policy,
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
-    makeStore: queue === undefined ? undefined : describedBy('queue', queue).makeStore,
+    makeStore: order?.makeStore(policy),
     policies: rate === undefined ? [] : [rateLimit(rate)],
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,

@@ -15,6 +15,10 @@ export interface Owned<J = unknown> {
   readonly scope: AsyncScope | undefined;
   /** The worker's slot that runs it. */
   slot: Slot | undefined;
+  /** An overflow policy may choose it. */
+  readonly isEvictable: boolean;
+  /** Takes `other` in, which has been merged into it while it waits: `job` is what both are together. */
+  adopt(other: Owned, job: unknown): void;
   /** What is done for it later is done in the context of this call. */
   keepScope(): void;
 }
@@ -59,7 +63,7 @@ export interface JobObserver<T, R> {
   notifyRefused(job: T, id: number, reason: RefusalReason): void;
   countRemoved(removed: readonly Removed<T>[]): void;
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void;
-  /** A callback of the order has thrown: the job fails before it starts. */
+  /** A callback of the order has thrown: the job fails before it has a place. */
   countFailed(): void;
   notifyFailed(job: T, id: number, error: unknown): void;
   started(slot: Slot<T>): void;
