@@ -35,6 +35,7 @@ import { programs } from './support/programs.js';
 import type { Kind, Limits, Program } from './support/programs.js';
 import { run, runWithPromises } from './support/runs.js';
 import type { Contender, Tally } from './support/runs.js';
+import { isPossible } from './support/policies.js';
 
 /** Programs for each shape. RUNS=10000 is for the patient. */
 const RUNS = Number(process.env['RUNS'] ?? 300);
@@ -48,11 +49,13 @@ interface Shape {
 }
 
 function limits(workers: number[], buffer: number[], overflow: Overflow[]): fc.Arbitrary<Limits> {
-  return fc.record({
-    workers: fc.constantFrom(...workers),
-    buffer: fc.constantFrom(...buffer),
-    overflow: fc.constantFrom(...overflow),
-  });
+  return fc
+    .record({
+      workers: fc.constantFrom(...workers),
+      buffer: fc.constantFrom(...buffer),
+      overflow: fc.constantFrom(...overflow),
+    })
+    .filter(isPossible);
 }
 
 const shapes: readonly Shape[] = [

@@ -1,7 +1,16 @@
 import { expect } from 'chai';
 import { asyncScheduler, from, NEVER, Observable, of, Subject } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { BackgroundJobs, byPriority, PoolMonitor, pullThrough, workerPool, workerPoolSettled } from '../src/index.js';
+import {
+  BackgroundJobs,
+  byKey,
+  byPriority,
+  coalesced,
+  PoolMonitor,
+  pullThrough,
+  workerPool,
+  workerPoolSettled,
+} from '../src/index.js';
 import type { JobHooks, PoolConfig } from '../src/index.js';
 
 type Config = PoolConfig<string, never>;
@@ -434,9 +443,40 @@ describe('options', () => {
       expect(thrown.message).to.match(/^pullThrough has no option 'overflow': /);
     });
 
+    it("that have no meaning together are refused: 'drop-lowest' without a priority, and eviction without a buffer", () => {
+      const byRank = byPriority(() => 0);
+      for (const form of withOverflow) {
+        for (const queue of [
+          undefined,
+          byKey(() => 0),
+          coalesced(
+            () => 0,
+            () => '',
+          ),
+          byKey(() => 0, {
+            lane: coalesced(
+              () => 0,
+              () => '',
+            ),
+          }),
+        ])
+          expect(() => make(form, { ...base, overflow: 'drop-lowest', queue }), form).to.throw(
+            TypeError,
+            `overflow is 'drop-lowest', which goes by priority: give the pool queue: byPriority(…)`,
+          );
+        for (const queue of [byRank, byKey(() => 0, { lane: byRank })])
+          expect(() => make(form, { ...base, overflow: 'drop-lowest', queue }), form).not.to.throw();
+        for (const overflow of ['drop-oldest', 'replace-newest', 'clear', 'drop-lowest'])
+          expect(() => make(form, { ...base, buffer: 0, overflow, queue: byRank }), form).to.throw(
+            TypeError,
+            `overflow must be 'error' or 'drop-incoming' with buffer: 0, but is '${overflow}': nothing waits that it could evict`,
+          );
+      }
+    });
+
     it('as a policy are refused with all that there are', () => {
       const said = (overflow: string): string => errorOf(() => make('workerPool', { ...base, overflow })).message;
-      for (const policy of table['overflow']!.right.slice(0, -1)) {
+      for (const policy of [...table['overflow']!.right.slice(0, -1), 'drop-lowest']) {
         expect(said('drop-latest')).to.contain(`'${String(policy)}'`);
       }
     });

@@ -9,7 +9,7 @@ export interface BufferConfig<T> {
   /** Values that may wait: an integer ≥ 0, or `Infinity`. */
   readonly capacity: number;
   /** What happens to a value that arrives when as many wait. @default 'error' */
-  readonly overflow?: Overflow | undefined;
+  readonly overflow?: Exclude<Overflow, 'drop-lowest'> | undefined;
   /** Told of each value that is lost: `'full'`, it never had a place; `'evicted'`, it lost it. @default none */
   readonly onDrop?: ((value: T, reason: 'full' | 'evicted') => void) | undefined;
 }

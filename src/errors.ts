@@ -9,6 +9,8 @@ import type { DropReason } from './types.js';
  * Recognise it by `name`: the CommonJS and the ES module copies of this package have different classes.
  */
 export class BufferOverflowError<J = unknown> extends Error {
+  /** As that of a JobDroppedError under another policy: one line answers for both. */
+  readonly reason = 'full' as const;
   readonly capacity: number;
   readonly job: J;
 

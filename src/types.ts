@@ -185,15 +185,18 @@ export interface JobHooks<J = unknown, R = unknown> {
  * - `'drop-oldest'`: the job that has waited longest.
  * - `'replace-newest'`: the youngest of the waiting jobs.
  * - `'clear'`: all waiting jobs.
+ * - `'drop-lowest'`: with `queue: byPriority(…)`, the waiting job of the lowest priority, ageing counted, and of one priority
+ *   the youngest. An arriving job that is no higher than that is the one: it is refused.
  *
- * With nothing to evict (`buffer: 0`) the arriving job is refused. A loss is told when the arriving job has its place; a job
+ * An evicting policy needs something that waits: with `buffer: 0` it is a TypeError. Where nothing that waits may be evicted
+ * the arriving job is refused. A loss is told when the arriving job has its place; a job
  * that is offered while it is told evicts nobody. In a BackgroundJobs no job is evicted that was sent, submitted with `wait`
  * or pulled from an iterable.
  *
  * A policy does not slow its source down. A source that pushes for ever in one call, as `from` does with an endless generator,
  * never lets a job end: give the pool the iterable itself ({@link pullFrom}).
  */
-export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newest' | 'clear';
+export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newest' | 'clear' | 'drop-lowest';
 
 /**
  * How a pool ends. Each level waits for less than the one before it, and a shutdown can escalate but never step back.
@@ -207,7 +210,7 @@ export type Overflow = 'error' | 'drop-incoming' | 'drop-oldest' | 'replace-newe
 export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
 
 declare const queueOf: unique symbol;
-/** The order of what waits, as byPriority and byKey describe it. Opaque, and without state. */
+/** The order of what waits, as byPriority, byKey and coalesced describe it. Opaque, and without state. */
 export interface JobQueue<J> {
   [queueOf](job: J): void;
 }
@@ -237,7 +240,8 @@ export interface PoolConfig<J, R> {
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
   /**
-   * The order in which waiting jobs start: `byPriority(…)`, `byKey(…)`. An evicting policy takes the oldest (youngest) of all.
+   * The order in which waiting jobs start: `byPriority(…)`, `byKey(…)`, `coalesced(…)`. An evicting policy takes the oldest
+   * (youngest) of all, whatever their keys; where a key has `most` jobs that wait, of that key.
    * @default first come, first served
    */
   readonly queue?: JobQueue<J> | undefined;

@@ -10,6 +10,7 @@ import { fateOf, Held } from '../support/deferred.js';
 import type { Fate } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { LEVELS, POLICIES } from './support.js';
+import { isPossible } from '../support/policies.js';
 
 describe('BackgroundJobs', () => {
   describe('every promise settles', () => {
@@ -175,7 +176,9 @@ describe('BackgroundJobs', () => {
       constructor(tape: number[]) {
         this.tape = tape;
         this.workers = 1 + this.draw(3);
+        const overflow = POLICIES[this.draw(POLICIES.length)]!;
         this.buffer = this.draw(4);
+        if (!isPossible({ buffer: this.buffer, overflow })) this.buffer = 1;
         const hooks: JobHooks<number> = {
           accepted: (job) => (this.accepted.push(job), this.look('accepted')),
           started: (job) => (this.started.push(job), this.look('started')),
@@ -185,7 +188,7 @@ describe('BackgroundJobs', () => {
         this.jobs = new BackgroundJobs((job: number, context) => this.work(job, context), {
           workers: this.workers,
           buffer: this.buffer,
-          overflow: POLICIES[this.draw(POLICIES.length)],
+          overflow,
           hooks,
           // A program knows microtasks only: nothing waits for a turn of the event loop.
           yieldAfter: Infinity,

@@ -86,15 +86,18 @@ describe('BackgroundJobs', () => {
     });
 
     for (const overflow of POLICIES.filter((policy) => policy !== 'error')) {
+      const evicts = overflow !== 'drop-incoming';
       it(`goes on after an overflow, '${overflow}'`, async () => {
         const held = new Held<string>();
-        const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0, overflow });
+        const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 1, overflow });
         const source = new Subject<string>();
         const listening = jobs.listenTo(source);
-        for (const job of ['a', 'b']) source.next(job);
+        for (const job of ['a', 'b', 'c']) source.next(job);
         expect([listening.closed, nonZero(jobs.stats)]).to.eql([
           false,
-          { offered: 2, accepted: 1, refused: 1, running: 1 },
+          evicts
+            ? { offered: 3, accepted: 3, evicted: 1, queued: 1, running: 1 }
+            : { offered: 3, accepted: 2, refused: 1, queued: 1, running: 1 },
         ]);
         await jobs.shutdown('abort');
       });

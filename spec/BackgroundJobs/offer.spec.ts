@@ -1,10 +1,12 @@
 import { expect } from 'chai';
-import { of, take } from 'rxjs';
+import { NEVER, of, take } from 'rxjs';
 import { BackgroundJobs } from '../../src/index.js';
-import type { JobHooks, Overflow } from '../../src/index.js';
+import type { JobHooks } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import { turn } from '../support/guard.js';
 import { brief, outcomesOf, POLICIES } from './support.js';
+import { isPossible } from '../support/policies.js';
+import type { AnyOverflow } from '../support/policies.js';
 
 describe('BackgroundJobs', () => {
   describe('offer', () => {
@@ -34,7 +36,7 @@ describe('BackgroundJobs', () => {
       });
     }
 
-    const victims: Record<Overflow, { answer: boolean; told: string[]; run: string[] }> = {
+    const victims: Record<AnyOverflow, { answer: boolean; told: string[]; run: string[] }> = {
       error: { answer: false, told: ['d full'], run: ['a', 'b', 'c'] },
       'drop-incoming': { answer: false, told: ['d full'], run: ['a', 'b', 'c'] },
       'drop-oldest': { answer: true, told: ['b evicted'], run: ['a', 'c', 'd'] },
@@ -55,7 +57,12 @@ describe('BackgroundJobs', () => {
         await jobs.shutdown();
       });
 
-      it(`without a buffer, '${overflow}' evicts nobody: a busy pool refuses`, async () => {
+      it(`without a buffer, '${overflow}' evicts nobody: a busy pool refuses, or there is no such pool`, async () => {
+        if (!isPossible({ buffer: 0, overflow })) {
+          const make = (): unknown => new BackgroundJobs(() => NEVER, { workers: 1, buffer: 0, overflow });
+          expect(make).to.throw(TypeError, `with buffer: 0, but is '${overflow}': nothing waits that it could evict`);
+          return;
+        }
         const held = new Held<string>();
         const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0, overflow });
         const outcomes = outcomesOf(jobs);

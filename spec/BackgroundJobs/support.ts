@@ -2,8 +2,9 @@ import { BackgroundJobs } from '../../src/index.js';
 import type { JobOutcome, Overflow, PoolStats, ShutdownLevel } from '../../src/index.js';
 import { Held } from '../support/deferred.js';
 import { turn } from '../support/guard.js';
+import type { AnyOverflow } from '../support/policies.js';
 
-export const POLICIES: readonly Overflow[] = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'];
+export const POLICIES: readonly AnyOverflow[] = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'];
 export const LEVELS: readonly ShutdownLevel[] = ['drain', 'discard', 'abort', 'abandon'];
 
 /** An outcome in a few words: the job, and what has become of it. */

@@ -80,7 +80,7 @@ describe('pullFrom', () => {
       for (const overflow of ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'] as const) {
         const jobs = new Jobs<number>();
         const hooks = { settled: (outcome: JobOutcome<number, number>) => void outcomes.push(outcome) };
-        const pool = workerPool(jobs.work, { workers: 2, buffer: 0, overflow, hooks });
+        const pool = workerPool(jobs.work, { workers: 2, buffer: 1, overflow, hooks });
         collect(pullFrom(new Numbers(9)).pipe(pool));
         while (jobs.running.size > 0) jobs.completeAny();
       }

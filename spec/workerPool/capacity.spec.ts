@@ -4,6 +4,7 @@ import { workerPool } from '../../src/index.js';
 import type { JobContext, Overflow } from '../../src/index.js';
 import { marbles } from '../support/marbles.js';
 import { coldJobs, errorAs } from './support.js';
+import { isPossible } from '../support/policies.js';
 
 describe('workerPool', () => {
   describe('capacity', () => {
@@ -129,7 +130,17 @@ describe('workerPool', () => {
           expectSubscriptions(source.subscriptions).toBe(intake);
         }));
 
-      it(`${overflow}: refuses the arriving job when nothing waits that could be evicted`, () =>
+      if (!isPossible({ buffer: 0, overflow })) {
+        it(`${overflow}: is refused with buffer: 0, when the operator is made`, () => {
+          expect(() => workerPool(() => NEVER, { workers: 1, buffer: 0, overflow })).to.throw(
+            TypeError,
+            `overflow must be 'error' or 'drop-incoming' with buffer: 0, but is '${overflow}'`,
+          );
+        });
+        continue;
+      }
+
+      it(`${overflow}: refuses the arriving job when nothing can wait`, () =>
         marbles((helpers) => {
           const { hot, expectObservable, expectSubscriptions } = helpers;
           const source = hot('             -ab-----|  ');

@@ -13,7 +13,7 @@ import {
   checkOneOf,
   checkScheduler,
 } from './support/checks.js';
-import { OVERFLOWS } from './core/overflow.js';
+import { checkEvicts, OVERFLOWS } from './core/overflow.js';
 import { POLICIES, policiesOf } from './policies/index.js';
 import { describedBy } from './queues/description.js';
 import { TimestampedFifo } from './lifecycle/timestampedFifo.js';
@@ -66,15 +66,23 @@ export function readPoolOptions<J, R>(
     scheduler = asyncScheduler,
   } = options;
   const listeners = hooks === undefined ? undefined : listenersOf<J, R>(hooks);
+  const size = checkCount('buffer', buffer, 0);
+  const policy = checkOneOf('overflow', overflow, [...OVERFLOWS, 'drop-lowest'] as const);
+  if (size === 0) checkEvicts(policy, 'buffer');
+  const order = queue === undefined ? undefined : describedBy('queue', queue);
+  if (policy === 'drop-lowest' && !order?.isRanked)
+    throw new TypeError(
+      `overflow is 'drop-lowest', which goes by priority: give the pool queue: byPriority(…), or byKey(…) with it as its lane`,
+    );
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     name: checkName('name', name),
     ...policiesOf(options),
-    buffer: checkCount('buffer', buffer, 0),
-    overflow: checkOneOf('overflow', overflow, OVERFLOWS),
+    buffer: size,
+    overflow: policy,
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
-    makeStore: storeOf(queue, ttl !== undefined),
+    makeStore: order?.makeStore(policy) ?? (ttl === undefined ? undefined : timestamped),
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),
@@ -82,8 +90,5 @@ export function readPoolOptions<J, R>(
   };
 }
 
-/** Where jobs wait: by default the form's own store, which keeps no times where nobody asks for them. */
-function storeOf(queue: unknown, needsTimes: boolean): StoreFactory | undefined {
-  if (queue !== undefined) return describedBy('queue', queue).makeStore;
-  return needsTimes ? (now, isOwned) => (isOwned ? undefined : new TimestampedFifo(now)) : undefined;
-}
+/** A form's own store keeps no times where nobody asks for them. */
+const timestamped: StoreFactory = (now, isOwned) => (isOwned ? undefined : new TimestampedFifo(now));

@@ -61,11 +61,30 @@ export class Buffer<T> {
     return this.#notifying > 0 || this.hasNews;
   }
 
+  /**
+   * Asks the callbacks of an order about a job that arrives. `false`: it needs no place, because it has been merged into one
+   * that waits, or has failed. What a callback throws is a failure of that job where outcomes are told; else it is thrown.
+   */
+  read(job: T, id: number): boolean {
+    const observer = this.#observer;
+    try {
+      if (!this.store.read?.(job, id)) return true;
+    } catch (error) {
+      if (observer) this.#fail(observer, job, id, error);
+      if (observer?.tellsOutcomes) return false;
+      throw error;
+    }
+    this.refuse(job, id, 'coalesced');
+    return false;
+  }
+
   /** Gives `job` a place, if need be that of an evicted one. `false`: the job is refused. */
   place(job: T, id: number, hasRoom: boolean, isEvictable: boolean): boolean {
+    const { store } = this;
     const observer = this.#observer;
-    if (hasRoom) {
-      if (this.#push(job, id, isEvictable) && observer) this.#accept(observer, job, id);
+    if (hasRoom && !(isEvictable && store.fullAt !== undefined)) {
+      store.push(job, id, isEvictable);
+      if (observer) this.#accept(observer, job, id);
       return true;
     }
     if (!this.#mayEvict()) {
@@ -77,8 +96,8 @@ export class Buffer<T> {
       observer.countRemoved(removed);
       this.#add({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
     }
-    if (!this.#push(job, id, isEvictable) || !observer) this.#brought();
-    else this.#accept(observer, job, id);
+    store.push(job, id, isEvictable);
+    if (observer) this.#accept(observer, job, id);
     return true;
   }
 
@@ -141,22 +160,13 @@ export class Buffer<T> {
     return true;
   }
 
-  /** `false`: a callback of the order has thrown. Where outcomes are told the job has failed, alone; else it is the results' error. */
-  #push(job: T, id: number, isEvictable: boolean): boolean {
-    const observer = this.#observer;
-    try {
-      this.store.push(job, id, isEvictable);
-      return true;
-    } catch (error) {
-      if (!observer?.tellsOutcomes) throw error;
-      observer.countAccepted();
-      observer.countFailed();
-      this.lose(() => {
-        observer.notifyAccepted(job, id);
-        observer.notifyFailed(job, id, error);
-      });
-      return false;
-    }
+  #fail(observer: BufferObserver<T>, job: T, id: number, error: unknown): void {
+    observer.countAccepted();
+    observer.countFailed();
+    this.lose(() => {
+      observer.notifyAccepted(job, id);
+      observer.notifyFailed(job, id, error);
+    });
   }
 
   #accept(observer: BufferObserver<T>, job: T, id: number): void {
@@ -181,8 +191,7 @@ export class Buffer<T> {
   }
 
   #mayEvict(): boolean {
-    const isEvicting = this.#overflow !== 'error' && this.#overflow !== 'drop-incoming';
-    return isEvicting && this.store.evictable > 0 && this.#notifying === 0;
+    return isEvicting(this.#overflow) && this.store.evictable > 0 && this.#notifying === 0;
   }
 
   /** All victims leave first, so that no hook told of one finds the next still waiting. */
@@ -190,11 +199,22 @@ export class Buffer<T> {
     const { store } = this;
     const removed: Removed<T>[] = [];
     for (let count = this.#overflow === 'clear' ? store.evictable : 1; count > 0; count--) {
-      const job = this.#overflow === 'replace-newest' ? store.evictNewest() : store.evictOldest();
+      const job = this.#victim();
       if (this.#observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
     return removed;
   }
+
+  #victim(): T {
+    const { store } = this;
+    if (this.#overflow === 'drop-lowest') return store.evictLowest!();
+    return this.#overflow === 'replace-newest' ? store.evictNewest() : store.evictOldest();
+  }
+}
+
+/** Does the policy take a place from a job that waits? */
+export function isEvicting(overflow: Overflow): boolean {
+  return overflow !== 'error' && overflow !== 'drop-incoming';
 }
 
 function* allOf<T>(store: JobStore<T>): Generator<T, void> {

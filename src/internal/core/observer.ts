@@ -18,6 +18,10 @@ export interface Owned<J = unknown> {
   slot: Slot | undefined;
   /** It is between two attempts. */
   delayed: Delayed<unknown> | undefined;
+  /** An overflow policy may choose it. */
+  readonly isEvictable: boolean;
+  /** Takes `other` in, which has been merged into it while it waits: `job` is what both are together. */
+  adopt(other: Owned, job: unknown): void;
   /** What is done for it later is done in the context of this call. */
   keepScope(): void;
 }

@@ -1,10 +1,35 @@
 import type { Overflow } from '../../types.js';
-import { checkCount, checkFunction, checkOneOf } from '../support/checks.js';
-import { Buffer } from './buffer.js';
+import { checkCount, checkFunction, checkOneOf, wrong } from '../support/checks.js';
+import { Buffer, isEvicting } from './buffer.js';
 import { PlainStore } from './store.js';
 
-/** The policies of a buffer that knows nothing of jobs. */
-export const OVERFLOWS: readonly Overflow[] = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'];
+/** A policy of a buffer that knows nothing of jobs, and so of their priorities. */
+type BufferOverflow = Exclude<Overflow, 'drop-lowest'>;
+
+/** Those policies. */
+export const OVERFLOWS: readonly BufferOverflow[] = [
+  'error',
+  'drop-incoming',
+  'drop-oldest',
+  'replace-newest',
+  'clear',
+];
+
+/**
+ * Where nothing can wait there is nothing to evict: the policy would drop the job that arrives, against its name.
+ *
+ * @param size the option that says how many may wait
+ * @throws TypeError when the policy evicts
+ */
+export function checkEvicts(overflow: Overflow, size: string): void {
+  if (!isEvicting(overflow)) return;
+  wrong(
+    'overflow',
+    `'error' or 'drop-incoming' with ${size}: 0`,
+    overflow,
+    `: nothing waits that it could evict, and it would drop what arrives. Give it ${size}: 1 or more`,
+  );
+}
 
 /** The options of a buffer on its own, checked. */
 export interface BufferOptions<T> {
@@ -17,9 +42,12 @@ export interface BufferOptions<T> {
 export function readBufferOptions<T>(options: Record<string, unknown>): BufferOptions<T> {
   const { overflow = 'error', onDrop } = options;
   if (onDrop !== undefined) checkFunction('onDrop', onDrop);
+  const capacity = checkCount('capacity', options['capacity'], 0);
+  const policy = checkOneOf('overflow', overflow, OVERFLOWS);
+  if (capacity === 0) checkEvicts(policy, 'capacity');
   return {
-    capacity: checkCount('capacity', options['capacity'], 0),
-    overflow: checkOneOf('overflow', overflow, OVERFLOWS),
+    capacity,
+    overflow: policy,
     onDrop: onDrop as BufferOptions<T>['onDrop'],
   };
 }

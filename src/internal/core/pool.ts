@@ -215,14 +215,25 @@ export class Pool<J, R>
 
   /** Gives an item to the worker that is looking for one: through `arrive` it costs a third more. */
   give(job: J): void {
-    this.buffer.place(job, this.observer?.countOffered(job) ?? 0, true, false);
+    const id = this.observer?.countOffered(job) ?? 0;
+    if (this.#read(job, id)) this.buffer.place(job, id, true, false);
   }
 
   #queue(job: J, id: number): void {
-    const isPlaced = this.buffer.place(job, id, this.hasRoom(0), true);
+    if (!this.#read(job, id)) return;
+    // What was pulled has asked for its place, and is nobody's victim.
+    const isPlaced = this.buffer.place(job, id, this.hasRoom(0), this.intake === undefined);
     this.onQueued();
     if (isPlaced || this.#options.overflow !== 'error') return;
-    this.failIntake(new BufferOverflowError(this.#options.buffer, job));
+    this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
+  }
+
+  /** Does `job` need a place? A callback of the order that is asked here may have ended the pool. */
+  #read(job: J, id: number): boolean {
+    if (!this.buffer.read(job, id)) return false;
+    if (this.accepting && !this.closed) return true;
+    this.buffer.refuse(job, id, 'closed');
+    return false;
   }
 
   /** In an order of its own a job has to wait to be chosen, also where a worker is free. */

@@ -12,11 +12,22 @@ export interface JobStore<T> {
   /** The rank of the job that left last, and that of the next one, in an order of ranks: the higher starts first. */
   readonly rank: number;
   readonly nextRank?: number | undefined;
-  /** How many an overflow policy may remove. */
+  /** How many an overflow policy may remove: in an order, for the job that was read last. */
   readonly evictable: number;
   /** The id and the arrival of the job that left last, where the store keeps them. */
   readonly id: number;
   readonly arrivedAt: number;
+  /**
+   * Asks the callbacks of an order about a job that arrives: before {@link push}, and before its place is decided. What they
+   * throw goes to the caller, and nothing has changed. `true`: it has been merged into one that waits.
+   */
+  read?(job: T, id: number): boolean;
+  /** Of the job that was read last: those of its own lane fill that, which has a place for so many. */
+  readonly fullAt?: number | undefined;
+  /** Of the job that was read last: it has to wait for some of those that run. */
+  readonly isLocked?: boolean;
+  /** Jobs that arrive may be merged into those that wait. */
+  readonly merges?: boolean;
   push(job: T, id: number, isEvictable: boolean): void;
   /** Removes the oldest. Only when `length > 0`. */
   take(): T;
@@ -28,6 +39,8 @@ export interface JobStore<T> {
   readonly oldestArrival?: number;
   /** Removes that one. By default it is the next. */
   takeOldest?(): T;
+  /** Removes the lowest in rank that may be evicted. Only when `evictable > 0`. */
+  evictLowest?(): T;
   /** A job of `lane` has ended, and its slot is free. */
   done?(lane: object): void;
   /** Removes all, also what may not start, in the order of starts: each is yielded when it has left. */

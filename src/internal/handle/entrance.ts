@@ -38,8 +38,9 @@ export class Entrance<J, R> implements Claim {
   offer(record: JobRecord<J, R>): void {
     if (this.isOpen && !this.#isLooping && this.senders.length === 0 && this.#startDirectly(record)) return;
     this.#arrive(record, () => {
-      if (!this.isOpen) this.#refuse(record, 'closed');
-      else if (this.senders.length > 0) this.#refuse(record, 'full');
+      if (!this.isOpen) return this.#refuse(record, 'closed');
+      if (!this.#read(record)) return;
+      if (this.senders.length > 0) this.#refuse(record, 'full');
       else this.#place(record);
     });
   }
@@ -48,14 +49,19 @@ export class Entrance<J, R> implements Claim {
   send(record: JobRecord<J, R>, hasTurn = false): void {
     record.isEvictable = false;
     this.#arrive(record, () => {
-      if (!this.isOpen && record.door !== PULLED) this.#refuse(record, 'closed');
-      else if ((hasTurn || this.senders.length === 0) && this.#pool.hasRoom()) this.#place(record);
-      else {
-        record.keepScope();
-        this.senders.push(record);
-        this.#line.join(this);
-      }
+      if (!this.isOpen && record.door !== PULLED) return this.#refuse(record, 'closed');
+      // A job that waits for room is read when it has its turn; but to be merged it needs no room.
+      const isRead = this.#mayPlace(hasTurn) || this.#pool.store.merges === true;
+      if (isRead && !this.#read(record)) return;
+      if (isRead && this.#mayPlace(hasTurn)) return this.#place(record);
+      record.keepScope();
+      this.senders.push(record);
+      this.#line.join(this);
     });
+  }
+
+  #mayPlace(hasTurn: boolean): boolean {
+    return (hasTurn || this.senders.length === 0) && this.#pool.hasRoom();
   }
 
   /** Refuses the job without looking for room. */
@@ -86,7 +92,13 @@ export class Entrance<J, R> implements Claim {
   serve(): void {
     const record = this.senders.shift();
     if (this.senders.length === 0) this.#line.leave(this);
-    this.run(() => this.#place(record));
+    this.run(() => {
+      if (!this.#read(record)) return;
+      if (this.#pool.hasRoom()) return this.#place(record);
+      // A callback of the order has taken the room.
+      this.senders.unshift(record);
+      this.#line.join(this);
+    });
   }
 
   /** Removes jobs that wait for room and that their callers have given up. */
@@ -143,12 +155,24 @@ export class Entrance<J, R> implements Claim {
     }
   }
 
+  /** Does the job need a place? A callback of the order that is asked here may have closed the pool, or given the job up. */
+  #read(record: JobRecord<J, R>): boolean {
+    const { buffer, accepting, store } = this.#pool;
+    if (store.read === undefined) return true;
+    if (buffer.isDeferred) record.keepScope();
+    if (!buffer.read(record, record.id)) return false;
+    const isOpen = record.door === PULLED ? accepting && this.#pool.accepting : this.isOpen;
+    if (isOpen && !record.isCancelled) return true;
+    this.#refuse(record, isOpen ? 'withdrawn' : 'closed');
+    return false;
+  }
+
   #place(record: JobRecord<J, R>): void {
     const pool = this.#pool;
-    const { buffer } = pool;
-    const { length } = buffer.store;
+    const { buffer, store } = pool;
+    const { length } = store;
     // A job that is going to start, though others are ahead of it in the loop, is no victim for an overflow policy.
-    const starts = length < pool.free;
+    const starts = pool.gate.isOpen && length - store.locked < pool.free && store.isLocked !== true;
     if (!starts || length > 0 || buffer.isDeferred) record.keepScope();
     if (!buffer.place(record, record.id, pool.hasRoom(), !starts)) record.refusal = 'full';
   }

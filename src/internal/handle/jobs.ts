@@ -20,6 +20,7 @@ import { ABORT, LEVELS } from '../core/shutdown.js';
 import type { Listeners } from '../lifecycle/hooks.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
+import { runIn } from '../support/asyncScope.js';
 import { clockOf, unfailing } from '../support/clock.js';
 import { Deferred } from '../support/deferred.js';
 import { checkDuration, isObject } from '../support/checks.js';
@@ -242,22 +243,57 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     else record.resume();
   }
 
-  onValue({ values }: JobRecord<J, R>, value: R): void {
+  onValue({ values, party }: JobRecord<J, R>, value: R): void {
     values?.next(value);
+    if (party === undefined) return;
+    for (const follower of party.followers) runIn(follower.scope, () => follower.values?.next(value));
   }
 
   onSettled(record: JobRecord<J, R>, outcome: JobOutcome<J, R>): void {
-    const { door, slot, values } = record;
+    if (outcome.status === 'dropped' && outcome.reason === 'coalesced') return this.#onMerged(record);
+    const { slot, party } = record;
     if (record.signal !== undefined) this.#cancellation.unwatch(record);
     record.slot = undefined;
     if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.#dropped.push(outcome);
     if (outcome.status === 'aborted' && slot !== undefined && !record.isCancelled) this.#aborted.push(outcome);
+    const isPromise = slot?.isPromise === true;
+    const isTold =
+      party === undefined ? record.isCalled : party.followers.size > 0 || (record.isCalled && !party.hasLeaderLeft);
+    if (party === undefined) this.#tellCaller(record, outcome, isPromise);
+    else this.#tellParty(party, outcome, isPromise);
+    if (outcome.status === 'failed' && !isTold && !this.#isHeard()) {
+      reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
+    }
+  }
+
+  #tellCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean): void {
+    const { door, values } = record;
     if (door === SUBMITTED) this.#settlePromise(record, outcome);
-    else if (values !== undefined) this.#endValues(values, outcome, slot?.isPromise === true);
+    else if (values !== undefined) this.#endValues(values, outcome, isPromise);
     else if (door === SENT && record.refusal !== undefined)
       record.rejectQuietly(this.#errorOf(outcome as JobDropped<J>));
-    if (outcome.status === 'failed' && door !== SUBMITTED && door !== OBSERVED && !this.#isHeard()) {
-      reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
+  }
+
+  // ---- Merged jobs
+
+  /** The job is in a waiting one now: its sender, or its source, may go on, and a caller of `submit` waits for that one. */
+  #onMerged(record: JobRecord<J, R>): void {
+    if (!record.isCalled) this.onAccepted(record);
+  }
+
+  /** Each in the context of its own call; a drop carries the job of its own call back. */
+  #tellParty(
+    { leader, firstJob, followers }: NonNullable<JobRecord<J, R>['party']>,
+    outcome: JobOutcome<J, R>,
+    isPromise: boolean,
+  ): void {
+    const own = (job: J): JobOutcome<J, R> => (outcome.status === 'dropped' ? { ...outcome, job } : outcome);
+    leader.party = undefined;
+    this.#tellCaller(leader, own(firstJob), isPromise);
+    for (const follower of followers) {
+      follower.party = undefined;
+      this.#cancellation.unwatch(follower);
+      runIn(follower.scope, () => this.#tellCaller(follower, own(follower.job), isPromise));
     }
   }
 
@@ -297,16 +333,22 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   // ---- Callers that give jobs up
 
   /** Removes those that wait before it aborts those that run: a worker's next job must not be one of them. */
-  #cancel(records: readonly JobRecord<J, R>[], reason: unknown): void {
+  #cancel(callers: readonly JobRecord<J, R>[], reason: unknown): void {
+    for (const record of callers) {
+      this.#cancellation.unwatch(record);
+      record.rejectQuietly(reasonOf(reason, record.job));
+    }
+    const records: JobRecord<J, R>[] = [];
+    for (const record of callers) {
+      const givenUp = record.party === undefined ? record : record.party.leave(record);
+      if (givenUp !== undefined) records.push(givenUp);
+    }
+    if (records.length === 0) return;
     const entrance = this.#entrance;
     const sending = records.filter(({ queue }) => queue === entrance.senders);
     const queued = records.filter((record) => this.#store.has(record) || record.delayed !== undefined);
     const { verdicts } = this.#pool;
-    for (const record of records) {
-      record.isCancelled = this.#pool.shutdown.level < ABORT;
-      this.#cancellation.unwatch(record);
-      record.rejectQuietly(reasonOf(reason, record.job));
-    }
+    for (const record of records) record.isCancelled = this.#pool.shutdown.level < ABORT;
     for (const record of queued) {
       if (record.delayed === undefined) this.#store.remove(record);
       else verdicts!.remove(record.delayed as Delayed<JobRecord<J, R>>);

@@ -8,6 +8,7 @@ import { LinkedQueue } from '../support/linkedQueue.js';
 import type { Linked } from '../support/linkedQueue.js';
 import { ignoreRejection } from '../support/reporting.js';
 import type { RefusalReason } from '../../types.js';
+import { Party } from './party.js';
 
 // The door through which a job has come.
 export const OFFERED = 0;
@@ -20,7 +21,7 @@ export type Door = typeof OFFERED | typeof SENT | typeof SUBMITTED | typeof PULL
 
 /** One job of the handle, wherever it is. One flat class: a subclass with fields costs more than a promise job's bookkeeping. */
 export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
-  readonly job: J;
+  job: J;
   readonly door: Door;
   readonly id: number;
   /** Milliseconds, by the clock of the pool. */
@@ -42,6 +43,8 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   /** Its caller has given it up. */
   isCancelled = false;
   values: Observer<R> | undefined = undefined;
+  /** All that have been merged, of the merged job and of each of them. */
+  party: Party<JobRecord<J, R>, J> | undefined = undefined;
   promise: Promise<unknown> | undefined = undefined;
   resolve: ((value: unknown) => void) | undefined = undefined;
   reject: ((error: unknown) => void) | undefined = undefined;
@@ -63,6 +66,11 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
     }
   }
 
+  /** Its caller is told how it ends. */
+  get isCalled(): boolean {
+    return this.door === SUBMITTED || this.door === OBSERVED;
+  }
+
   /** Rejects its promise. Where no caller handles it, this raises no unhandledRejection. */
   rejectQuietly(error: unknown): void {
     if (this.promise === undefined) return;
@@ -73,6 +81,18 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   /** A sender's job has its place, and the event loop has had its turn. */
   resume(): void {
     this.resolve!(undefined);
+  }
+
+  /** `other` has been merged into this job while it waits. */
+  adopt(other: JobRecord<J, R>, merged: J): void {
+    other.keepScope();
+    this.isEvictable &&= other.isEvictable;
+    const party = (this.party ??= new Party(this, this.job));
+    this.job = merged;
+    // Given up inside the call that has merged it: its caller is not counted.
+    if (other.isCancelled) return;
+    other.party = party;
+    party.add(other, other.isCalled);
   }
 
   /** Keeps the async context of this call, for what is called for the job later. */

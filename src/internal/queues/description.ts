@@ -1,28 +1,28 @@
 import type { StoreFactory } from '../core/store.js';
-import type { JobQueue } from '../../types.js';
+import type { JobQueue, Overflow } from '../../types.js';
 import { isObject, wrong } from '../support/checks.js';
-import type { OrderFactory } from './entry.js';
+import type { QueueRules } from './order.js';
 import { QueueStore } from './queueStore.js';
 
 /** Under this name a description keeps what it describes: two copies of the package know each other's. */
 const QUEUE = Symbol.for('rxjs-background-jobs:queue');
 
 /** What a description keeps: the code of an order comes with it, and a pool without one carries none. */
-interface Described {
-  readonly kind: string;
-  readonly makeOrder: OrderFactory;
-  readonly makeStore: StoreFactory;
+interface Described extends QueueRules {
+  readonly makeStore: (overflow: Overflow) => StoreFactory;
 }
 
-export function describeQueue<J>(kind: string, makeOrder: OrderFactory): JobQueue<J> {
-  const makeStore: StoreFactory = <T>(now: () => number, isOwned: boolean) =>
-    new QueueStore<T>(makeOrder<T>(), now, isOwned);
-  const described: Described = { kind, makeOrder, makeStore };
+export function describeQueue<J>(rules: QueueRules): JobQueue<J> {
+  const makeStore =
+    (overflow: Overflow): StoreFactory =>
+    <T>(now: () => number, isOwned: boolean) =>
+      new QueueStore<T>(rules, overflow, now, isOwned);
+  const described: Described = { ...rules, makeStore };
   return Object.freeze({ [QUEUE]: described }) as unknown as JobQueue<J>;
 }
 
 /** @throws TypeError when `value` is no description of a queue */
 export function describedBy(name: string, value: unknown): Described {
   const described = isObject(value) ? (value[QUEUE] as Described | undefined) : undefined;
-  return described ?? wrong(name, 'made by byPriority or byKey', value);
+  return described ?? wrong(name, 'made by byPriority, byKey or coalesced', value);
 }

@@ -1,47 +1,38 @@
 import type { Linked } from '../support/linkedQueue.js';
+import type { InHeap } from './heap.js';
 
-/** A job that waits in an order of its own. */
-export class Entry<T> implements Linked<Entry<T>> {
-  readonly job: T;
+/** A job that waits in an order of its own, or that is about to. */
+export class Entry<T> implements Linked<Entry<T>>, InHeap {
+  /** From its place on. */
+  job!: T;
   readonly id: number;
   readonly arrivedAt: number;
-  /** Its place among all that have come. */
-  readonly order: number;
+  /** Its place among all that were placed. */
+  order = 0;
   /** Higher ranks start first; of one rank the oldest. */
   rank = 0;
-  /** Its place in a heap. */
-  at = 0;
-  /** Its lane, where jobs have keys. */
+  /** Where jobs have keys: its key, and while it waits its lane. */
+  key: unknown = undefined;
   lane: object | undefined = undefined;
+  /** Where jobs are merged: the key by which they are, and how many it is while it waits. */
+  mergeKey: unknown = undefined;
+  parts = 0;
+  /** Where it stands among those that an overflow policy may choose: of all, and of its lane. */
+  mark: { leave(): void } | undefined = undefined;
+  laneMark: { leave(): void } | undefined = undefined;
+  // Its place in its order, which is a heap or a line.
+  at = 0;
   queue: object | undefined = undefined;
   ahead: Entry<T> | undefined = undefined;
   behind: Entry<T> | undefined = undefined;
 
-  constructor(job: T, id: number, arrivedAt: number, order: number) {
-    this.job = job;
+  constructor(id: number, arrivedAt: number) {
     this.id = id;
     this.arrivedAt = arrivedAt;
-    this.order = order;
   }
 }
 
-/** Which of the waiting jobs starts next. */
-export interface Order<T> {
-  readonly length: number;
-  /** How many of them could start now. */
-  readonly startable: number;
-  /** The rank of the next one, -Infinity when there is none; absent where ranks do not decide. */
-  readonly nextRank?: number;
-  /** @param job what the entry's job is to its user. What a callback throws goes to the caller, and nothing has changed */
-  add(entry: Entry<T>, job: unknown): void;
-  /** Removes the next one. Only when `startable > 0`. */
-  take(): Entry<T>;
-  remove(entry: Entry<T>): void;
-  /** A job of `lane` has ended, and its slot is free. */
-  done?(lane: object): void;
-  /** In the order in which they would start. */
-  entries(): Entry<T>[];
+/** Does `a` start before `b`? */
+export function isBefore(a: Entry<unknown>, b: Entry<unknown>): boolean {
+  return a.rank > b.rank || (a.rank === b.rank && a.order < b.order);
 }
-
-/** Makes an order, for one subscription. */
-export type OrderFactory = <T>() => Order<T>;

@@ -1,50 +1,81 @@
+import { isEvicting } from '../core/buffer.js';
 import type { Owned } from '../core/observer.js';
 import type { JobStore } from '../core/store.js';
-import { LinkedQueue } from '../support/linkedQueue.js';
+import type { Overflow } from '../../types.js';
 import { Entry } from './entry.js';
-import type { Order } from './entry.js';
+import type { Order, QueueRules } from './order.js';
+import { Victims } from './victims.js';
 
 /** What waits in an order of its own, in every form: an entry for each job, found in O(1) where it has to leave. */
 export class QueueStore<T> implements JobStore<T> {
   readonly isFifo = false;
+  readonly merges: boolean;
   length = 0;
   locked = 0;
   id = 0;
   arrivedAt = 0;
   lane: object | undefined = undefined;
+  isLocked = false;
+  fullAt: number | undefined = undefined;
   rank = 0;
 
+  readonly #rules: QueueRules;
   readonly #order: Order<T>;
   readonly #now: () => number;
   /** Items are records that somebody owns. */
   readonly #isOwned: boolean;
-  /** What an overflow policy may choose, in the order of arrival. */
-  readonly #evictable = new LinkedQueue<Entry<T>>();
-  /** The rest, in the order of arrival. */
-  readonly #kept = new LinkedQueue<Entry<T>>();
+  readonly #isByRank: boolean;
+  /** What an evicting policy may choose. */
+  readonly #victims: Victims<T> | undefined;
+  /** In the order of arrival. */
+  readonly #arrivals = new Set<Entry<T>>();
   /** The entries of records. */
   readonly #entries = new Map<T, Entry<T>>();
   #pushed = 0;
+  /** The job that was read last, and those of which one may leave for it. */
+  #arriving: Entry<T> | undefined;
+  #candidates: Victims<T> | undefined;
 
-  constructor(order: Order<T>, now: () => number, isOwned: boolean) {
-    this.#order = order;
+  constructor(rules: QueueRules, overflow: Overflow, now: () => number, isOwned: boolean) {
+    this.#rules = rules;
+    this.#isByRank = overflow === 'drop-lowest';
+    this.#order = rules.makeOrder<T>(this.#isByRank);
+    this.#victims = isEvicting(overflow) ? new Victims<T>(Infinity, this.#isByRank) : undefined;
     this.#now = now;
     this.#isOwned = isOwned;
+    this.merges = rules.merge !== undefined;
   }
 
   get nextRank(): number | undefined {
     return this.#order.nextRank;
   }
 
-  get evictable(): number {
-    return this.#evictable.length;
+  read(item: T, id: number): boolean {
+    const entry = new Entry<T>(id, this.#isOwned ? owned(item).arrivedAt : this.#now());
+    this.#rules.read(entry, this.#payload(item) as never);
+    if (this.merges && this.#merge(entry, item)) return true;
+    this.#arriving = entry;
+    this.isLocked = this.#order.isLocked?.(entry) ?? false;
+    const lane = this.#order.victims?.(entry);
+    const isFull = lane !== undefined && lane.length >= lane.capacity && this.#isEvictable(item);
+    this.fullAt = isFull ? lane.capacity : undefined;
+    this.#candidates = isFull ? lane : this.#victims;
+    return false;
   }
 
-  push(item: T, id: number, isEvictable: boolean): void {
-    const record = item as T & Owned & { readonly isEvictable: boolean };
-    const entry = new Entry(item, id, this.#isOwned ? record.arrivedAt : this.#now(), this.#pushed++);
-    this.#order.add(entry, this.#isOwned ? record.job : item);
-    (isEvictable && (!this.#isOwned || record.isEvictable) ? this.#evictable : this.#kept).push(entry);
+  push(item: T, _id: number, isEvictable: boolean): void {
+    const entry = this.#arriving!;
+    this.#arriving = undefined;
+    entry.job = item;
+    entry.order = this.#pushed++;
+    // Of a record this says that its start is decided: nothing that comes after it starts before it.
+    if (this.#isOwned && !isEvictable) entry.rank = Infinity;
+    this.#order.add(entry);
+    this.#arrivals.add(entry);
+    if (isEvictable && this.#isEvictable(item)) {
+      entry.mark = this.#victims?.add(entry);
+      entry.laneMark = this.#order.victims?.(entry)?.add(entry);
+    }
     if (this.#isOwned) this.#entries.set(item, entry);
     this.#changed();
   }
@@ -53,17 +84,30 @@ export class QueueStore<T> implements JobStore<T> {
     return this.#left(this.#order.take());
   }
 
+  // ---- What an overflow policy may choose
+
+  get evictable(): number {
+    const candidates = this.#candidates;
+    if (candidates === undefined) return 0;
+    const { length, lowest } = candidates;
+    // The job that arrives is the youngest of its rank.
+    return lowest !== undefined && this.#arriving!.rank <= lowest.rank ? 0 : length;
+  }
+
   evictOldest(): T {
-    return this.#evict(this.#evictable.first!);
+    return this.#evict(this.#candidates!.oldest!);
   }
 
   evictNewest(): T {
-    return this.#evict(this.#evictable.last!);
+    return this.#evict(this.#candidates!.newest!);
+  }
+
+  evictLowest(): T {
+    return this.#evict(this.#candidates!.lowest!);
   }
 
   get #oldest(): Entry<T> {
-    const [evictable, kept] = [this.#evictable.first, this.#kept.first];
-    return kept === undefined || (evictable !== undefined && evictable.order < kept.order) ? evictable! : kept;
+    return this.#arrivals.values().next().value!;
   }
 
   get oldestArrival(): number {
@@ -95,6 +139,36 @@ export class QueueStore<T> implements JobStore<T> {
     for (const { job } of this.#order.entries()) yield job;
   }
 
+  /** `merge` may do anything: the job that waits may have left when it returns, and then the next one of the key is asked for. */
+  #merge(entry: Entry<T>, item: T): boolean {
+    const order = this.#order;
+    for (let waiting: Entry<T> | undefined; (waiting = order.claim?.(entry)) !== undefined;) {
+      let merged: unknown;
+      let hasMerged = false;
+      try {
+        merged = this.#rules.merge!(this.#payload(waiting.job) as never, this.#payload(item) as never);
+        hasMerged = waiting.parts > 0;
+        if (hasMerged) waiting.parts++;
+      } finally {
+        if (waiting.parts > 0) order.release!(waiting);
+      }
+      if (!hasMerged) continue;
+      if (this.#isOwned) owned(waiting.job).adopt(owned(item), merged);
+      else waiting.job = merged as T;
+      if (!this.#isEvictable(item)) this.#keep(waiting);
+      return true;
+    }
+    return false;
+  }
+
+  #payload(item: T): unknown {
+    return this.#isOwned ? owned(item).job : item;
+  }
+
+  #isEvictable(item: T): boolean {
+    return !this.#isOwned || owned(item).isEvictable;
+  }
+
   #evict(entry: Entry<T>): T {
     this.#order.remove(entry);
     entry.lane = undefined;
@@ -102,7 +176,8 @@ export class QueueStore<T> implements JobStore<T> {
   }
 
   #left(entry: Entry<T>): T {
-    (entry.queue as LinkedQueue<Entry<T>>).remove(entry);
+    this.#keep(entry);
+    this.#arrivals.delete(entry);
     if (this.#isOwned) this.#entries.delete(entry.job);
     this.id = entry.id;
     this.arrivedAt = entry.arrivedAt;
@@ -112,8 +187,20 @@ export class QueueStore<T> implements JobStore<T> {
     return entry.job;
   }
 
+  /** No overflow policy may choose it any more. */
+  #keep(entry: Entry<T>): void {
+    entry.mark?.leave();
+    entry.laneMark?.leave();
+    entry.mark = entry.laneMark = undefined;
+  }
+
   #changed(): void {
     this.length = this.#order.length;
     this.locked = this.length - this.#order.startable;
   }
+}
+
+/** An item, where somebody has made a record of it. */
+function owned(item: unknown): Owned {
+  return item as Owned;
 }
