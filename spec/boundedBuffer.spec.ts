@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { catchError, concat, EMPTY, from, map, NEVER, Observable, of, Subject, take, throwError } from 'rxjs';
 import { boundedBuffer } from '../src/index.js';
-import type { BoundedBufferConfig, Overflow } from '../src/index.js';
+import type { BoundedBufferConfig } from '../src/index.js';
 import { takeReported } from './support/guard.js';
 import { marbles } from './support/marbles.js';
 import { isPossible } from './support/policies.js';

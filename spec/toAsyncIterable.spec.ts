@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { concat, EMPTY, from, NEVER, Observable, of, Subject, throwError } from 'rxjs';
 import { toAsyncIterable } from '../src/index.js';
-import type { BufferConfig, Overflow } from '../src/index.js';
+import type { BufferConfig } from '../src/index.js';
 import { fateOf } from './support/deferred.js';
 import { turn } from './support/guard.js';
 import { isPossible } from './support/policies.js';

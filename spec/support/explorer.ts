@@ -210,6 +210,7 @@ class World {
         this.#executions.get(job)![name]();
         break;
       case 'cancel':
+        this.witness.givenUp.add(Number(argument));
         this.#signals.get(job)!.abort(GIVEN_UP);
         break;
       case 'advance':
@@ -334,7 +335,7 @@ class World {
   /** A drain, and all that runs completes: nothing may be left. */
   async finish(): Promise<void> {
     const { witness } = this;
-    if (this.#bounds.rules.isLive && witness.workers === 0) await this.perform('workers 2');
+    if (this.#bounds.rules.isLive && witness.workers === 0 && !witness.hasEnded) await this.perform('workers 2');
     if (witness.isPaused) await this.perform('resume');
     if (witness.level < 0) await this.perform('drain');
     for (let rounds = 0; rounds < 40; rounds++) {

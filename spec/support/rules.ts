@@ -60,8 +60,9 @@ export const POLICIES: Readonly<Record<string, Line>> = {
   byKey: { queue: 'byKey' },
   'byKey with lanes': { queue: 'byKey', lane: 'byPriority' },
   'byKey with most': { queue: 'byKey', most: 1, overflow: 'drop-oldest', occurs: ['dropped: evicted'] },
-  coalesced: { queue: 'coalesced', occurs: ['dropped: coalesced'] },
-  'coalesced with most': { queue: 'coalesced', most: 2, occurs: ['dropped: coalesced'] },
+  // Two waiting jobs of one key need more jobs than are explored: merges are in queues/coalesced.spec.ts.
+  coalesced: { queue: 'coalesced' },
+  'coalesced with most': { queue: 'coalesced', most: 2 },
   retry: { retry: { count: 1, delay: 10 }, isLarge: true, occurs: ['a retry starts'] },
   'retry at once': { retry: { count: 1, delay: 0 }, isLarge: true, occurs: ['a retry starts'] },
   timeout: { timeout: 10, isLarge: true, occurs: ['an attempt times out'] },
@@ -101,7 +102,7 @@ export function configOf(rules: Rules, { scheduler, hooks, workers }: Parts): Po
     rateLimit,
     ordered,
   };
-  return { ...config, queue: queueOf(rules), scheduler, hooks } as PoolConfig<Job, unknown>;
+  return { ...config, queue: queueOf(rules), scheduler, hooks };
 }
 
 /** Two copies of one job are merged into the older, which stays the same object. */

@@ -12,6 +12,8 @@ export interface Owned<J = unknown> {
   readonly id: number;
   /** Milliseconds, by the clock of the pool. */
   readonly arrivedAt: number;
+  /** When it got its place. */
+  readonly placedAt: number;
   /** The async context of its caller, where it is kept. */
   readonly scope: AsyncScope | undefined;
   /** The worker's slot that runs it. */

@@ -73,6 +73,8 @@ export class Pool<J, R>
   readonly policies: readonly Policy[];
   readonly verdicts: Verdicts<J> | undefined;
   readonly scheduler: SchedulerLike;
+  /** Milliseconds. */
+  readonly now: () => number;
   readonly buffer: Buffer<J>;
   readonly isOwned: boolean;
   readonly keepsScope: boolean;
@@ -127,7 +129,7 @@ export class Pool<J, R>
     this.budget = new EventLoopBudget(options);
     this.#crew = new Crew(options.workers);
     this.scheduler = options.scheduler;
-    const now = clockOf(options.scheduler);
+    const now = (this.now = clockOf(options.scheduler));
     this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned) ?? new PlainStore<J>();
     this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#onNotified());
     const gate = (this.gate = new Gate(this, now, options.scheduler));
@@ -324,7 +326,11 @@ export class Pool<J, R>
   /** Jobs have come to wait. */
   onQueued(): void {
     this.gate.refresh();
-    for (const policy of this.policies) policy.queued?.();
+    this.tellQueued();
+  }
+
+  tellQueued(): void {
+    if (this.store.length > 0) for (const policy of this.policies) policy.queued?.();
   }
 
   #onNotified(): void {

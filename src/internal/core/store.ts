@@ -35,7 +35,7 @@ export interface JobStore<T> {
   evictOldest(): T;
   /** Removes the youngest that may be evicted. Only when `evictable > 0`. */
   evictNewest(): T;
-  /** When the job arrived that has waited longest, where the store keeps that. Only when `length > 0`. */
+  /** When the job got its place that has waited longest, where the store keeps that. Only when `length > 0`. */
   readonly oldestArrival?: number;
   /** Removes that one. By default it is the next. */
   takeOldest?(): T;

@@ -259,6 +259,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     slots.active++;
     const index = earlier === undefined ? slots.count() : earlier.index;
     this.#state = STARTING;
+    // Of a lingering attempt it may have been read again.
+    this.#context = undefined;
     this.isPromise = this.#isReleaseTold = false;
     this.job = job;
     this.id = id;

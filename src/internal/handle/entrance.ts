@@ -82,16 +82,18 @@ export class Entrance<J, R> implements Claim {
       record.refusal = reason;
       this.#lifecycle.countRefused();
     }
-    this.run(() => {
-      for (const record of refused)
-        this.#pool.buffer.lose(() => this.#lifecycle.notifyRefused(record, record.id, reason));
-    });
+    // One telling: the pool must not end between two of them.
+    const tell = (): void => {
+      for (const record of refused) this.#lifecycle.notifyRefused(record, record.id, reason);
+    };
+    if (refused.length > 0) this.run(() => this.#pool.buffer.lose(tell));
   }
 
   /** Takes in the job that has waited longest for room. */
   serve(): void {
     const record = this.senders.shift();
     if (this.senders.length === 0) this.#line.leave(this);
+    record.placedAt = this.#pool.now();
     this.run(() => {
       if (!this.#read(record)) return;
       if (this.#pool.hasRoom()) return this.#place(record);
@@ -175,6 +177,7 @@ export class Entrance<J, R> implements Claim {
     const starts = pool.gate.isOpen && length - store.locked < pool.free && store.isLocked !== true;
     if (!starts || length > 0 || buffer.isDeferred) record.keepScope();
     if (!buffer.place(record, record.id, pool.hasRoom(), !starts)) record.refusal = 'full';
+    pool.tellQueued();
   }
 
   #refuse(record: JobRecord<J, R>, reason: RefusalReason): void {

@@ -440,11 +440,11 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     for (const { job, id, arrivedAt } of this.#store) {
       if (queued.push({ job, id, queuedFor: Math.max(0, now - arrivedAt) }) === MOST_SHOWN) break;
     }
-    const running = this.#pool.running.map(({ job: { job }, id, number, context, startedAt, isLingering }) => ({
+    const running = this.#pool.running.map(({ attempt, id, isLingering, job: { job }, number, startedAt }) => ({
       job,
       id,
       worker: number,
-      attempt: context.attempt,
+      attempt,
       ranFor: Math.max(0, now - startedAt),
       lingering: isLingering,
     }));

@@ -26,6 +26,8 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   readonly id: number;
   /** Milliseconds, by the clock of the pool. */
   readonly arrivedAt: number;
+  /** When it got its place: a sender's later than it came. */
+  placedAt: number;
   /** An overflow policy may choose it: it came by `offer` or `submit`, and did not wait for its place. */
   isEvictable: boolean;
   /** Its place among all that were placed. */
@@ -56,7 +58,7 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
     this.job = job;
     this.door = door;
     this.id = id;
-    this.arrivedAt = arrivedAt;
+    this.arrivedAt = this.placedAt = arrivedAt;
     this.isEvictable = door !== SENT && door !== PULLED;
     if (door === SENT || door === SUBMITTED) {
       this.promise = new Promise((resolve, reject) => {
@@ -119,7 +121,7 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
 
   get oldestArrival(): number {
     const [evictable, kept] = [this.#evictable.first, this.#protected.first];
-    return Math.min(evictable?.arrivedAt ?? Infinity, kept?.arrivedAt ?? Infinity);
+    return Math.min(evictable?.placedAt ?? Infinity, kept?.placedAt ?? Infinity);
   }
 
   get evictable(): number {

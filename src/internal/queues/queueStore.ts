@@ -111,7 +111,8 @@ export class QueueStore<T> implements JobStore<T> {
   }
 
   get oldestArrival(): number {
-    return this.#oldest.arrivedAt;
+    const { arrivedAt, job } = this.#oldest;
+    return this.#isOwned ? owned(job).placedAt : arrivedAt;
   }
 
   takeOldest(): T {
