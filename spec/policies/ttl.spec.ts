@@ -55,7 +55,7 @@ describe('ttl', () => {
       jobs.clear();
       jobs.offer('c');
       flush();
-      expect(outcomes).to.deep.equal(['b dropped', 'a completed', 'c dropped']);
+      expect(outcomes).to.deep.equal(['b dropped', 'c dropped', 'a completed']);
       expect(jobs.stats).to.include({ queued: 0, evicted: 2, completed: 1 });
       void jobs.shutdown();
     });
