@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { BehaviorSubject, EMPTY, from, NEVER, of, Subject, throwError, timer, delay, mergeMap, toArray } from 'rxjs';
+import { BehaviorSubject, EMPTY, from, NEVER, of, Subject, throwError, timer, mergeMap, toArray } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { BackgroundJobs, byKey, byPriority, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobOutcome, PoolConfig } from '../../src/index.js';
@@ -240,10 +240,7 @@ describe('retry', () => {
   it('is off at 0', () => {
     let attempts = 0;
     of('a')
-      .pipe(
-        workerPoolSettled(() => (attempts++, throwError(() => 'no')) as never, { workers: 1, buffer: 0, retry: 0 }),
-        delay(0),
-      )
+      .pipe(workerPoolSettled(() => (attempts++, throwError(() => 'no')) as never, { workers: 1, buffer: 0, retry: 0 }))
       .subscribe();
     expect(attempts).to.equal(1);
   });

@@ -510,8 +510,13 @@ export class Model extends Actor {
     this.looping = false;
   }
 
+  /** From 'discard' on nothing starts: what waits is about to be dropped. */
+  private get mayStart(): boolean {
+    return !this.closed && this.level < 1;
+  }
+
   private startWaiting(): void {
-    while (this.queue.length > 0 && this.slots.size < this.setting.workers && !this.closed) {
+    while (this.queue.length > 0 && this.slots.size < this.setting.workers && this.mayStart) {
       const slot = this.emptySlot();
       if (this.resting > 0) this.resting--;
       this.slots.add(slot);
@@ -669,7 +674,7 @@ export class Model extends Actor {
       }
       // A job is told of before it starts.
       while (this.queue.length > 0 && this.unannounced >= this.queue.length && this.notifyNext());
-      const job = this.closed ? undefined : this.queue.shift();
+      const job = this.mayStart ? this.queue.shift() : undefined;
       if (job === undefined) return this.retire(slot);
       this.start(slot, job);
     }

@@ -12,6 +12,7 @@ export function arrivals<J, R>(pool: Pool<J, R>): OperatorFunction<J, Worker<J, 
     new Observable((newcomers) => {
       pool.newcomers = newcomers;
       source.subscribe((pool.arrivals = new Arrivals(pool, newcomers)));
+      pool.onSubscribed();
     });
 }
 

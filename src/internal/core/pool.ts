@@ -104,6 +104,8 @@ export class Pool<J, R>
   /** Starts on the stack, one in another. */
   #depth = 0;
   #hasWorkers = false;
+  /** What waits is being started. */
+  #isWaking = false;
   /** A job was queued because the stack was deep, although a worker is free. */
   #isPostponed = false;
   /** Policies that act before a job is taken. */
@@ -197,7 +199,8 @@ export class Pool<J, R>
   arrive(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
     if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
-    else if (!this.#crew.hasFree || !this.#isGateOpen()) this.#queue(job, id);
+    // The gate first: it may open in this call, and then what waits takes the free workers.
+    else if (!this.#isGateOpen() || !this.#crew.hasFree) this.#queue(job, id);
     else if (!this.store.isFifo) this.#queueAndStart(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
@@ -218,13 +221,16 @@ export class Pool<J, R>
   /** Gives an item to the worker that is looking for one: through `arrive` it costs a third more. */
   give(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
-    if (this.#read(job, id)) this.buffer.place(job, id, true, false);
+    if (!this.#read(job, id)) return;
+    this.buffer.place(job, id, true, false);
+    this.tellQueued();
   }
 
   #queue(job: J, id: number): void {
     if (!this.#read(job, id)) return;
-    // What was pulled has asked for its place, and is nobody's victim.
-    const isPlaced = this.buffer.place(job, id, this.hasRoom(0), this.intake === undefined);
+    // What was pulled has asked for its place when there was one, and is nobody's victim; nor has it one.
+    const isPulled = this.intake !== undefined;
+    const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoom(0), !isPulled);
     this.onQueued();
     if (isPlaced || this.#options.overflow !== 'error') return;
     this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
@@ -258,6 +264,8 @@ export class Pool<J, R>
       worker.proceed();
     }
     this.#depth--;
+    // A hook that was told of the acceptance may have shut the gate.
+    if (this.store.length > 0) this.tellQueued();
     if (this.#isPostponed) this.#startPostponed();
   }
 
@@ -288,6 +296,13 @@ export class Pool<J, R>
       onSubscribed();
     });
     this.newcomers.next(worker);
+  }
+
+  /** The source has been subscribed. What waits has its end also where no worker has ever been needed. */
+  onSubscribed(): void {
+    this.#results.add(() => {
+      if (!this.#hasWorkers) this.#stop();
+    });
   }
 
   /** Starts the jobs that were postponed because the stack was too deep: here it is less so. */
@@ -349,9 +364,13 @@ export class Pool<J, R>
     this.puller?.pull();
   }
 
-  /** Due retries and slots that were let go. */
+  /** A retry is due, a slot was let go, or what waits has left. */
   wake(): void {
-    if (!this.closed) this.startWaiting();
+    // The loop that runs looks again after each start.
+    if (this.#isWaking || this.closed) return;
+    this.#isWaking = true;
+    this.startWaiting();
+    this.#isWaking = false;
     this.puller?.pull();
     this.endWhenDone();
   }
@@ -412,17 +431,24 @@ export class Pool<J, R>
   // ---- Workers ask for their next job, and tell what it does
 
   findNext(): boolean {
-    if (this.puller) {
+    const { store, verdicts } = this;
+    // A gate that is looked at after the end would set its timer again. When it opens here, others take what waits first.
+    const isOpen = !this.closed && this.#isGateOpen();
+    if (this.puller && !this.#isRetryNext) {
       this.#looking++;
       this.puller.pull();
       this.#looking--;
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
     for (const policy of this.#lookers) policy.looking!();
-    const { store, verdicts } = this;
     if (store.length <= store.locked && !verdicts?.startable) return false;
-    // A gate that is looked at after the end would set its timer again.
-    return !this.closed && !this.#crew.isExcessive && this.#isGateOpen();
+    return isOpen && this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
+  }
+
+  /** It is a retry's turn: nobody is let in before it. */
+  get #isRetryNext(): boolean {
+    const { verdicts } = this;
+    return verdicts !== undefined && verdicts.startable > 0 && !verdicts.hasJustStarted;
   }
 
   /**
@@ -440,11 +466,15 @@ export class Pool<J, R>
   }
 
   mayStartHeld(): boolean {
-    return !this.closed && this.slots.active <= this.#crew.limit && this.#isGateOpen();
+    return !this.closed && this.#isGateOpen() && this.slots.active <= this.#crew.limit;
   }
 
   onRetryStarted(): void {
     this.verdicts!.vacate();
+  }
+
+  onStarted(): void {
+    if (this.verdicts!.startable > 0 && this.#crew.hasFree) this.wake();
   }
 
   rest(worker: Worker<J, R>): void {

@@ -5,6 +5,7 @@ import { show } from '../support/describe.js';
 import { reportError } from '../support/reporting.js';
 import { misspelt } from '../support/suggest.js';
 import type { EventLoopBudget } from './budget.js';
+import type { Gate } from './gate.js';
 import type { Intake } from './intake.js';
 
 /** From the softest to the harshest. */
@@ -39,6 +40,7 @@ export interface ShutdownHost {
   /** Where jobs are pulled from. */
   readonly intake: Intake | undefined;
   readonly budget: EventLoopBudget;
+  readonly gate: Gate;
   /** What runs, in the order in which RxJS tears it down. */
   readonly stoppable: Iterable<Stoppable>;
   /** Has `teardown` called when the results have ended. */
@@ -98,6 +100,8 @@ export class Shutdown {
     this.level = level;
     const pool = this.#pool;
     const { intake } = pool;
+    // What a hook or a sender is told of now must not start a job that is about to be dropped.
+    if (level >= DISCARD) pool.gate.shut(this, Infinity);
     if (!intake) end.next();
     else if (level < DISCARD) intake.close();
     else intake.cut();

@@ -89,6 +89,8 @@ export interface WorkerHost<J, R> {
   mayStartHeld(): boolean;
   /** A retry has started: another may have the place in which it waited. */
   onRetryStarted(): void;
+  /** Another job has started, and may have taken the turn of a retry. */
+  onStarted(): void;
   /** The worker has found no job. */
   rest(worker: Worker<J, R>): void;
   emit(value: R): void;
@@ -206,6 +208,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
           this.#lane = store.lane;
           this.rank = store.rank;
           this.#start(job, store.id, store.arrivedAt);
+          if (host.verdicts) host.onStarted();
         }
       }
     }
@@ -214,8 +217,10 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** Starts the job that waits here, or one that is due before it, with which it changes places. */
   #proceedHeld(): boolean {
     const host = this.#host;
-    const held = this.#held!;
-    if (!host.mayStartHeld() || !host.verdicts!.canStart(held)) return false;
+    const mayStart = host.mayStartHeld();
+    const held = this.#held;
+    // The gate may just have opened, and this slot have started its job.
+    if (!mayStart || held === undefined || this.#state !== HOLDING || !host.verdicts!.canStart(held)) return false;
     if (!this.#isReleaseTold) {
       // A hook that is told of it may pause the pool, or take the job away.
       this.#tellRelease();
