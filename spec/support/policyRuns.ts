@@ -56,7 +56,7 @@ class Run {
     };
     this.witness = new Witness(this.#rules, () => this.#scheduler.now(), tally);
     for (const [name, value] of Object.entries(this.#rules)) if (value !== undefined) this.witness.count(name);
-    if (rules.queue) this.witness.count(rules.queue);
+    for (const name of [rules.queue, this.#rules.overflow]) if (name !== undefined) this.witness.count(name);
   }
 
   async run(): Promise<void> {

@@ -306,10 +306,13 @@ export class Witness implements JobHooks<Job, unknown> {
       );
       // Where there is no room beside what waits, that goes first.
       const slots = this.all.filter(({ holdsSlot }) => holdsSlot).length;
+      // A slot in which a job waits for its retry is for retries only.
+      const hasFree = this.in('delayed').length <= this.workers + this.#rules.buffer;
       const hasRoom = this.in('queued').length + slots < this.workers + this.#rules.buffer;
       if (!isRetry)
         this.#must(due.length === 0 || this.#wasRetry || !hasRoom, `job ${story.job.number} overtook a due retry`);
-      else if (this.#wasRetry) this.#must(this.in('queued').length === 0, 'two retries in a row, and a job waits');
+      else if (this.#wasRetry && hasFree)
+        this.#must(this.in('queued').length === 0, 'two retries in a row, and a job waits');
     }
     this.#wasRetry = isRetry;
   }
