@@ -35,6 +35,7 @@ function bounds({ commands = [], isLarge = false, ...policy }: Line): Bounds[] {
       returns,
       doors: isLarge && !IS_PATIENT ? TWO_DOORS : DOORS,
       commands,
+      hasLags: IS_PATIENT,
       ways: 1,
     })),
   );
