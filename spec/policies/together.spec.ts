@@ -175,4 +175,23 @@ describe('policies together', () => {
     results.unsubscribe();
     expect(clock.actions.filter(({ closed }) => !closed)).to.have.length(0);
   });
+
+  it('end, also when jobs have waited in their slots and got places while their worker looked for the next one', async () => {
+    const outcomes: string[] = [];
+    const fails = (): Promise<never> => Promise.reject(new Error('no'));
+    const throws = (): never => {
+      throw new Error('no');
+    };
+    const jobs = new BackgroundJobs<string, string>((job, { attempt }) => (attempt === 1 ? fails() : throws()), {
+      workers: 1,
+      buffer: 1,
+      retry: 3,
+      hooks: { settled: ({ attempts, job, status }) => outcomes.push(`${job} ${status} ${attempts}`) },
+    });
+    await Promise.all(['a', 'b', 'c', 'd', 'e'].map((job) => jobs.send(job)));
+    await jobs.idle();
+    const { stats } = await jobs.shutdown();
+    expect(stats).to.include({ failed: 5, delayed: 0, lingering: 0, running: 0 });
+    expect(outcomes).to.have.length(5);
+  });
 });

@@ -10,12 +10,13 @@ export interface Story {
   readonly job: Job;
   readonly offeredAt: number;
   /** It came by `send`, by `submit` with `wait`, or from an iterable: no overflow policy may choose it. */
-  readonly isKept: boolean;
+  isKept: boolean;
   state: State;
   id: number;
   /** Among all that were accepted. */
   order: number;
   acceptedAt: number;
+  isDecided: boolean;
   attempts: number;
   startedAt: number;
   judgedAt: number;
@@ -86,6 +87,7 @@ export class Witness implements JobHooks<Job, unknown> {
       id: -1,
       order: -1,
       acceptedAt: -1,
+      isDecided: false,
       attempts: 0,
       startedAt: -1,
       judgedAt: -1,
@@ -128,6 +130,9 @@ export class Witness implements JobHooks<Job, unknown> {
     story.state = 'queued';
     story.order = this.#accepted++;
     story.acceptedAt = this.#now();
+    // A worker was free for it: its start is decided, although others may come before it is told.
+    const slots = this.all.filter(({ holdsSlot, state }) => holdsSlot || state === 'running').length;
+    story.isDecided = this.in('queued').length <= this.workers - slots;
   }
 
   started(job: Job, context: JobContext, id: number): void {
@@ -199,6 +204,10 @@ export class Witness implements JobHooks<Job, unknown> {
         if (reason === 'evicted') this.#checkVictim(story, state);
         if (reason === 'shutdown')
           this.#must(this.level >= 1 || this.hasEnded || !this.stats, `${name} dropped by no shutdown`);
+      }
+      if (reason === 'coalesced' && story.isKept) {
+        // Evictable only if all its parts are.
+        for (const other of this.in('queued')) if (other.job.key === story.job.key) other.isKept = true;
       }
       if (reason === 'expired') {
         this.#must(state === 'queued', `${name} expired, but was ${state}`);
@@ -285,6 +294,7 @@ export class Witness implements JobHooks<Job, unknown> {
 
   /** No waiting job should have started before this one. */
   #checkOrder(story: Story): void {
+    if (story.isDecided) return;
     const { queue, lane } = this.#rules;
     for (const other of this.in('queued')) {
       if (other === story || (queue === 'byKey' && other.job.key !== story.job.key)) continue;

@@ -46,6 +46,13 @@ export class Crew<J, R> {
     return worker;
   }
 
+  /** An idle worker, which the caller puts to work. */
+  takeIdle(): Worker<J, R> | undefined {
+    const worker = this.idle.pop();
+    if (worker !== undefined) worker.isIdle = false;
+    return worker;
+  }
+
   retireIdle(): void {
     for (let worker; (worker = this.idle.pop());) this.retire(worker);
   }

@@ -254,7 +254,7 @@ export class Pool<J, R>
   #startAtOnce(job: J, id: number): void {
     const { buffer } = this;
     this.#depth++;
-    const worker = this.#crew.idle.pop();
+    const worker = this.#crew.takeIdle();
     if (worker === undefined) this.#spawn(() => void buffer.place(job, id, true, false));
     else if (this.mayStartDirectly) {
       this.observer?.countAccepted();
@@ -278,7 +278,7 @@ export class Pool<J, R>
   /** Starts a job that its owner has counted, where {@link mayStartDirectly} says so and a worker is idle. */
   startDirectly(job: J & Owned): boolean {
     if (this.closed || this.#looking > 0 || !this.mayStartDirectly) return false;
-    const worker = this.#crew.idle.pop();
+    const worker = this.#crew.takeIdle();
     if (worker === undefined) return false;
     this.observer!.countDirect();
     worker.startWith(job, job.id, job.arrivedAt);
@@ -320,7 +320,7 @@ export class Pool<J, R>
     if (!this.#isGateOpen()) return;
     if (this.verdicts && !this.#crew.hasFree) for (const holder of this.verdicts.holders) holder.proceed();
     while (this.gate.isOpen && this.#startable > 0 && this.#crew.hasFree && !this.closed) {
-      const worker = this.#crew.idle.pop();
+      const worker = this.#crew.takeIdle();
       if (worker) worker.proceed();
       else this.#spawn();
     }
@@ -479,6 +479,7 @@ export class Pool<J, R>
 
   rest(worker: Worker<J, R>): void {
     const { idle } = this.#crew;
+    worker.isIdle = true;
     if (idle.length < MOST_IDLE && !this.#crew.isExcessive) idle.push(worker);
     else this.#crew.retire(worker);
     this.#checkEmptied();

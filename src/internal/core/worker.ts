@@ -113,6 +113,8 @@ export interface WorkerHost<J, R> {
  */
 export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   readonly number: number;
+  /** It has found no job, and waits to be given one. */
+  isIdle = false;
   job!: J;
   id = 0;
   arrivedAt = 0;
@@ -197,7 +199,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     for (;;) {
       if (this.#state === HOLDING) {
         if (!this.#proceedHeld()) return;
-      } else if (this.#state !== FREE) return;
+      } else if (this.#state !== FREE || this.isIdle) return;
       else if (!host.findNext()) return host.rest(this);
       else {
         const due = host.takeDue();

@@ -11,6 +11,8 @@ export class Entry<T> implements Linked<Entry<T>>, InHeap {
   order = 0;
   /** Higher ranks start first; of one rank the oldest. */
   rank = 0;
+  /** Its start is decided, and waits for its turn. */
+  isDecided = false;
   /** Where jobs have keys: its key, and while it waits its lane. */
   key: unknown = undefined;
   lane: object | undefined = undefined;

@@ -32,6 +32,8 @@ export class QueueStore<T> implements JobStore<T> {
   /** The entries of records. */
   readonly #entries = new Map<T, Entry<T>>();
   #pushed = 0;
+  /** How many of them are decided to start. */
+  #decided = 0;
   /** The job that was read last, and those of which one may leave for it. */
   #arriving: Entry<T> | undefined;
   #candidates: Victims<T> | undefined;
@@ -68,8 +70,12 @@ export class QueueStore<T> implements JobStore<T> {
     this.#arriving = undefined;
     entry.job = item;
     entry.order = this.#pushed++;
-    // Of a record this says that its start is decided: nothing that comes after it starts before it.
-    if (this.#isOwned && !isEvictable) entry.rank = Infinity;
+    // Of a record this says that its start is decided: nothing that comes after it starts before it. It passes nothing either.
+    if (this.#isOwned && !isEvictable && this.#decided === this.#order.startable) {
+      entry.isDecided = true;
+      entry.rank = Infinity;
+      this.#decided++;
+    }
     this.#order.add(entry);
     this.#arrivals.add(entry);
     if (isEvictable && this.#isEvictable(item)) {
@@ -178,6 +184,7 @@ export class QueueStore<T> implements JobStore<T> {
 
   #left(entry: Entry<T>): T {
     this.#keep(entry);
+    if (entry.isDecided) this.#decided--;
     this.#arrivals.delete(entry);
     if (this.#isOwned) this.#entries.delete(entry.job);
     this.id = entry.id;
