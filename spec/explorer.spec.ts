@@ -26,8 +26,8 @@ const SIZES: readonly (readonly [number, number])[] = [
   [2, 1],
 ];
 
-function bounds({ commands = [], isLarge = false, ...policy }: Line): Bounds[] {
-  const sizes = IS_PATIENT ? SIZES : isLarge ? SIZES.slice(0, 3) : SIZES.slice(1, 3);
+function bounds({ commands = [], isHuge = false, isLarge = isHuge, ...policy }: Line): Bounds[] {
+  const sizes = IS_PATIENT ? SIZES : isHuge ? SIZES.slice(0, 2) : isLarge ? SIZES.slice(0, 3) : SIZES.slice(1, 3);
   const works: readonly (readonly Returns[])[] = IS_PATIENT ? [MIXED, ['promise'], ['stream']] : [MIXED];
   return sizes.flatMap(([workers, buffer]) =>
     works.map((returns) => ({

@@ -42,6 +42,8 @@ export interface Line extends Partial<Rules> {
   readonly commands?: readonly string[] | undefined;
   /** It has so many states that `npm test` gives it two jobs. */
   readonly isLarge?: boolean | undefined;
+  /** As well, and one worker. */
+  readonly isHuge?: boolean | undefined;
   /** What has to occur, or the policy has not been seen to act. */
   readonly occurs?: readonly string[] | undefined;
 }
@@ -69,7 +71,7 @@ export const POLICIES: Readonly<Record<string, Line>> = {
   'timeout and retry': {
     timeout: 10,
     retry: { count: 1, delay: 5 },
-    isLarge: true,
+    isHuge: true,
     occurs: ['a retry starts', 'an attempt times out'],
   },
   ttl: { ttl: 10, isLarge: true, occurs: ['dropped: expired'] },
