@@ -688,7 +688,10 @@ describe('boundedBuffer', () => {
     }
 
     it('is refused when the operator is made: none', () => {
-      expect(() => boundedBuffer(undefined as never)).to.throw(TypeError, "boundedBuffer's config must be an object");
+      expect(() => boundedBuffer(undefined as never)).to.throw(
+        TypeError,
+        "boundedBuffer's config must be a plain object",
+      );
     });
 
     it('is read once: what is changed later does not count', () => {

@@ -461,7 +461,7 @@ describe('gracefulShutdown', () => {
 
     it('refuses what is no config and what is no scheduler', () => {
       for (const config of [undefined, null, NEVER.subscribe, 5]) {
-        expect(make(config)).to.throw(TypeError, "gracefulShutdown's config must be an object");
+        expect(make(config)).to.throw(TypeError, "gracefulShutdown's config must be a plain object");
       }
       for (const scheduler of [null, 'asyncScheduler', {}, { now: () => 0 }]) {
         expect(make({ ...good, scheduler })).to.throw(TypeError, 'scheduler');

@@ -224,7 +224,9 @@ describe('options', () => {
         for (const form of names) {
           const thrown = errorOf(() => make(form, config as never));
           expect(thrown, form).to.be.an.instanceOf(TypeError);
-          expect(thrown.message).to.match(new RegExp(`^${form}'s config must be an object, but is [^\\n]+$`));
+          expect(thrown.message).to.match(
+            new RegExp(`^${form}'s config must be a plain object \\{ [^}]+ \\}, but is [^\\n]+$`),
+          );
         }
       });
     }

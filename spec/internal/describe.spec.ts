@@ -101,7 +101,7 @@ describe('a value in an error', () => {
 });
 
 describe('the result of work that is none', () => {
-  const may = 'work must return a promise (as an async function does), an Observable, an iterable or an async iterable';
+  const may = 'work must return a promise, an Observable, an iterable or an async iterable';
   const given: readonly (readonly [unknown, string])[] = [
     [undefined, 'but returned undefined: is a return missing?'],
     [null, 'but returned null: return a promise or an Observable of it'],

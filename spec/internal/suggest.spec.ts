@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { LEVELS, readLevel } from '../../src/internal/core/shutdown.js';
 import { show } from '../../src/internal/support/describe.js';
-import { misspelt, suggest } from '../../src/internal/support/suggest.js';
+import { misspelt, unknownMember } from '../../src/internal/support/suggest.js';
 
 describe('a suggestion', () => {
   const known = ['workers', 'buffer', 'on'];
+  const said = (word: string): string => unknownMember('form', 'option', word, known, '; see there').message;
   const near: Record<string, string> = {
     worker: 'workers',
     Workers: 'workers',
@@ -20,12 +21,12 @@ describe('a suggestion', () => {
   };
   for (const [word, meant] of Object.entries(near)) {
     it(`is the known word that is near: ${word}`, () => {
-      expect(suggest(word, known)).to.equal(`did you mean '${meant}'?`);
+      expect(said(word)).to.equal(`form has no option '${word}': did you mean '${meant}'?`);
     });
   }
   for (const word of ['', '5', 'size', 'work', 'concurrency', 'offset', 'workersworkers']) {
     it(`is all that there are, where none is near: '${word}'`, () => {
-      expect(suggest(word, known)).to.equal('there are workers, buffer, on');
+      expect(said(word)).to.equal(`form has no option '${word}': there are workers, buffer, on; see there`);
     });
   }
 

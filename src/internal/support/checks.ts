@@ -1,8 +1,10 @@
 // Checks of what a user passes in, made in that call. An error names the option, the value, and what would have been right.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
-import { isPlain, show } from './describe.js';
-import { suggest } from './suggest.js';
+import { isFunction, isObject, isPlain, show } from './describe.js';
+import { unknownMember } from './suggest.js';
+
+export { isFunction, isObject };
 
 /** @returns the options, each read once: what is changed later has no effect */
 export function checkConfig(
@@ -11,19 +13,13 @@ export function checkConfig(
   known: readonly string[],
   planned: readonly string[] = [],
 ): Record<string, unknown> {
-  const name = `${of}'s config`;
-  if (!isObject(config) || isFunction(config)) wrong(name, 'an object', config);
-  if (!isPlain(config)) {
-    const hint = isAbortSignal(config) && known.includes('signal') ? `: write ${of}(job, { signal })` : '';
-    wrong(name, `a plain object of options (${known.join(', ')})`, config, hint);
-  }
+  if (!isPlain(config)) wrong(`${of}'s config`, `a plain object { ${known.join(', ')} }`, config);
   // Own properties only: what others put on Object.prototype is not an option.
   const options: Record<string, unknown> = { __proto__: null, ...config };
   for (const key in options) {
-    if (options[key] !== undefined && !known.includes(key))
-      throw new TypeError(
-        `${of} has no option ${show(key)}: ${planned.includes(key) ? 'it is not there yet' : suggest(key, known)}`,
-      );
+    if (options[key] === undefined || known.includes(key)) continue;
+    if (planned.includes(key)) throw new TypeError(`${of} has no option ${show(key)}: it is not there yet`);
+    throw unknownMember(of, 'option', key, known);
   }
   return options;
 }
@@ -34,30 +30,23 @@ export function checkFunction(name: string, value: unknown): void {
 
 /** A count: an integer of at least `least`, or Infinity. */
 export function checkCount(name: string, value: unknown, least: 0 | 1, note = ''): number {
-  return checkNumber(name, value, `an integer ≥ ${least}, or Infinity${note}`, least, Number.isSafeInteger);
+  const isRight = (n: number): boolean => n >= least && (Number.isSafeInteger(n) || n === Infinity);
+  return checkNumber(name, value, `an integer ≥ ${least}, or Infinity${note}`, isRight);
 }
 
 /** A duration in milliseconds, of at least 0; Infinity is never. */
 export function checkDuration(name: string, value: unknown): number {
-  return checkNumber(name, value, 'a number of milliseconds ≥ 0, or Infinity', 0, () => true);
+  return checkNumber(name, value, 'a number of milliseconds ≥ 0, or Infinity', (n) => n >= 0);
 }
 
 /** A number above 0, or Infinity. */
 export function checkPositive(name: string, value: unknown): number {
-  const number = checkNumber(name, value, 'a number > 0, or Infinity', 0, () => true);
-  return number > 0 ? number : wrong(name, 'a number > 0, or Infinity', value, '', RangeError);
+  return checkNumber(name, value, 'a number > 0, or Infinity', (n) => n > 0);
 }
 
-function checkNumber(
-  name: string,
-  value: unknown,
-  right: string,
-  least: number,
-  isRight: (n: number) => boolean,
-): number {
+function checkNumber(name: string, value: unknown, right: string, isRight: (n: number) => boolean): number {
   if (typeof value !== 'number') wrong(name, right, value);
-  if (!(value >= least) || !(isRight(value) || value === Infinity)) wrong(name, right, value, '', RangeError);
-  return value;
+  return isRight(value) ? value : wrong(name, right, value, '', RangeError);
 }
 
 export function checkOneOf<T extends string>(name: string, value: unknown, all: readonly T[]): T {
@@ -132,22 +121,9 @@ export function wrong(
 
 /** Known by its methods, so that a polyfill's and another realm's are taken too. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
-  return (
-    isObject(value) &&
-    typeof value['aborted'] === 'boolean' &&
-    isFunction(value['addEventListener']) &&
-    isFunction(value['removeEventListener'])
-  );
+  return isObject(value) && typeof value['aborted'] === 'boolean' && isFunction(value['addEventListener']);
 }
 
 function isSubscribable(value: unknown): boolean {
   return isObject(value) && isFunction(value['subscribe']);
-}
-
-export function isObject(value: unknown): value is Record<PropertyKey, unknown> {
-  return Object(value) === value;
-}
-
-export function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === 'function';
 }
