@@ -108,8 +108,7 @@ describe('errors', () => {
       const { capacity, message } = new BufferOverflowError(10, job);
       expect(capacity).to.equal(10);
       expect(message).to.equal(
-        'buffer is full (capacity 10): choose an overflow policy, or give the pool an iterable directly ' +
-          '(pullFrom(iterable).pipe(workerPool(…)), with no operator between)',
+        'buffer is full (capacity 10): choose an overflow policy, or pipe pullFrom(iterable) directly onto the pool',
       );
     });
   });

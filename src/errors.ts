@@ -16,8 +16,7 @@ export class BufferOverflowError<J = unknown> extends Error {
 
   constructor(capacity: number, job: J) {
     super(
-      `buffer is full (capacity ${capacity}): choose an overflow policy, or give the pool an iterable directly ` +
-        `(pullFrom(iterable).pipe(workerPool(…)), with no operator between)`,
+      `buffer is full (capacity ${capacity}): choose an overflow policy, or pipe pullFrom(iterable) directly onto the pool`,
     );
     this.capacity = capacity;
     this.job = job;

@@ -66,13 +66,12 @@ export class EventLoopBudget {
   /** Calls `held.resume()` after a turn of the event loop. Only when {@link countAndCheck} said so. */
   hold(held: Held): void {
     this.#held.push(held);
-    this.#request().ref();
+    this.#request().ref?.();
   }
 
   /** Resumes all that is held, at once: the pool ends. */
   release(): void {
-    this.#isUsedUp = false;
-    for (let { length } = this.#held; length > 0 && this.#held.length > 0; length--) this.#held.shift()!.resume();
+    this.#resumeHeld(() => false);
   }
 
   /** Reads the clock. */
@@ -99,7 +98,7 @@ export class EventLoopBudget {
     this.#stride = Math.max(1, Math.min(2 * this.#stride, LONGEST_STRIDE, Math.floor(left / this.#slowest)));
     this.#countdown = this.#stride;
     // Where many come back to back, the turn will be waited for.
-    if ((this.#events += this.#stride) >= MANY) this.#turn.ref();
+    if ((this.#events += this.#stride) >= MANY) this.#turn.ref?.();
     this.#watchCall();
     return false;
   }
@@ -121,12 +120,15 @@ export class EventLoopBudget {
   /** One after the other, for as long as the new turn's budget lasts. */
   readonly #onTurn = (): void => {
     this.#turn = undefined;
-    this.#isUsedUp = false;
     this.#countdown = 1;
-    for (let { length } = this.#held; length > 0 && this.#held.length > 0; length--) {
-      if (this.#isOver()) break;
-      this.#held.shift()!.resume();
-    }
-    if (this.#held.length > 0) this.#request().ref();
+    this.#resumeHeld(() => this.#isOver());
+    if (this.#held.length > 0) this.#request().ref?.();
   };
+
+  /** Resumes what is held now, and not what comes meanwhile. */
+  #resumeHeld(isOver: () => boolean): void {
+    this.#isUsedUp = false;
+    for (let { length } = this.#held; length > 0 && this.#held.length > 0 && !isOver(); length--)
+      this.#held.shift()!.resume();
+  }
 }

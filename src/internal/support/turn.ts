@@ -3,17 +3,16 @@
 
 /** A turn that has been asked for. It keeps the process alive only once `ref` has been called. */
 export interface Turn {
-  ref(): void;
+  ref?(): void;
 }
 
 type Ask = (callback: () => void) => Turn;
-type SetImmediate = (callback: () => void) => { ref?(): void; unref?(): void };
+type SetImmediate = (callback: () => void) => Turn & { unref?(): void };
 
-interface Port {
+interface Port extends Turn {
   onmessage: (() => void) | null;
   postMessage(message: unknown): void;
   close(): void;
-  ref?(): void;
   unref?(): void;
 }
 interface Host {
@@ -38,7 +37,7 @@ function byImmediate(): Ask | undefined {
     return (callback) => {
       const immediate = setImmediate(callback);
       immediate.unref?.();
-      return { ref: () => immediate.ref?.() };
+      return immediate;
     };
   }
   return undefined;
@@ -63,11 +62,11 @@ function byMessage(): Ask | undefined {
     };
     port1.unref?.();
     port2.postMessage(undefined);
-    return { ref: () => port1.ref?.() };
+    return port1;
   };
 }
 
 function byTimer(callback: () => void): Turn {
   host.setTimeout(callback);
-  return { ref: () => undefined };
+  return {};
 }
