@@ -188,7 +188,7 @@ export class PulledIntake<J> implements Intake, Puller, Held {
     else this.#jobs.next(job);
     if (this.awaitsRest) {
       this.isOutstanding = false;
-      return this.#end();
+      return this.cut();
     }
     if (!this.isAsync || this.#isEnded) return;
     // An iterator that has its items at hand would never let timers and I/O have their turn.
@@ -199,7 +199,7 @@ export class PulledIntake<J> implements Intake, Puller, Held {
   /** The item has found its place, and the event loop has had its turn. */
   resume(): void {
     this.isOutstanding = false;
-    if (this.awaitsRest) this.#end();
+    if (this.awaitsRest) this.cut();
     else this.#demand.askAgain(this);
   }
 
@@ -214,18 +214,14 @@ export class PulledIntake<J> implements Intake, Puller, Held {
   close(): void {
     if (!this.isOpen) return;
     this.awaitsRest = true;
-    if (!this.isOutstanding) this.#end();
+    if (!this.isOutstanding) this.cut();
   }
 
   onRest(): void {
-    if (this.awaitsRest) this.#end();
+    if (this.awaitsRest) this.cut();
   }
 
   cut(): void {
-    this.#end();
-  }
-
-  #end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     // A generator that is busy cannot be told now.
