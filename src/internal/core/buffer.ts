@@ -40,6 +40,8 @@ export class Buffer<T> {
   readonly #news = new Fifo<News | undefined>(undefined);
   /** Acceptances among the news: those of the youngest in the store, and perhaps of some that have left it. */
   #unannounced = 0;
+  /** Callbacks of an order that are being asked: they may end the intake, but not the pool. */
+  #reading = 0;
   /** Losses that are being notified: a hook told of one may cause the next. */
   #notifying = 0;
 
@@ -56,9 +58,9 @@ export class Buffer<T> {
     this.#onNotified = onNotified;
   }
 
-  /** A change has been counted that the observer has not been told of, or is being told of now. */
+  /** A change has been counted that the observer has not been told of, or is being told of now; or a job is about to have its end. */
   get isNotifying(): boolean {
-    return this.#notifying > 0 || this.hasNews;
+    return this.#notifying > 0 || this.#reading > 0 || this.hasNews;
   }
 
   /**
@@ -66,15 +68,27 @@ export class Buffer<T> {
    * that waits, or has failed. What a callback throws is a failure of that job where outcomes are told; else it is thrown.
    */
   read(job: T, id: number): boolean {
-    const observer = this.#observer;
+    const { store } = this;
+    if (store.read === undefined) return true;
+    let isMerged = false;
+    let failure: { readonly error: unknown } | undefined;
+    this.#reading++;
     try {
-      if (!this.store.read?.(job, id)) return true;
+      isMerged = store.read(job, id);
     } catch (error) {
-      if (observer) this.#fail(observer, job, id, error);
-      if (observer?.tellsOutcomes) return false;
-      throw error;
+      failure = { error };
     }
+    this.#reading--;
+    if (failure) return this.#failAtOnce(job, id, failure.error);
+    if (!isMerged) return true;
     this.refuse(job, id, 'coalesced');
+    return false;
+  }
+
+  #failAtOnce(job: T, id: number, error: unknown): false {
+    const observer = this.#observer;
+    if (observer) this.#fail(observer, job, id, error);
+    if (!observer?.tellsOutcomes) throw error;
     return false;
   }
 

@@ -565,7 +565,6 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (iteration !== undefined) this.#stopIteration(iteration, run!);
     else if (isStopped) this.#teardown(run);
     Attempt.abort(attempt, error);
-    if (this.#attempt !== attempt) return;
     this.#inScope(() => this.#judge('failed', error, isStopped));
     try {
       if (isStopped) this.proceed();

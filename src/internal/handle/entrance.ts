@@ -159,11 +159,11 @@ export class Entrance<J, R> implements Claim {
 
   /** Does the job need a place? A callback of the order that is asked here may have closed the pool, or given the job up. */
   #read(record: JobRecord<J, R>): boolean {
-    const { buffer, accepting, store } = this.#pool;
+    const { buffer, store } = this.#pool;
     if (store.read === undefined) return true;
     if (buffer.isDeferred) record.keepScope();
     if (!buffer.read(record, record.id)) return false;
-    const isOpen = record.door === PULLED ? accepting && this.#pool.accepting : this.isOpen;
+    const isOpen = record.door === PULLED ? this.#pool.accepting : this.isOpen;
     if (isOpen && !record.isCancelled) return true;
     this.#refuse(record, isOpen ? 'withdrawn' : 'closed');
     return false;

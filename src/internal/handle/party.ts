@@ -24,12 +24,8 @@ export class Party<C, J> {
 
   /** A caller has given up. @returns the merged job, when it was the last one */
   leave(caller: C): C | undefined {
-    if (caller !== this.leader) {
-      if (!this.followers.delete(caller)) return undefined;
-    } else {
-      if (this.hasLeaderLeft) return undefined;
-      this.hasLeaderLeft = true;
-    }
+    if (caller === this.leader) this.hasLeaderLeft = true;
+    else this.followers.delete(caller);
     return --this.#kept === 0 ? this.leader : undefined;
   }
 }

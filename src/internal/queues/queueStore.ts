@@ -93,9 +93,7 @@ export class QueueStore<T> implements JobStore<T> {
   // ---- What an overflow policy may choose
 
   get evictable(): number {
-    const candidates = this.#candidates;
-    if (candidates === undefined) return 0;
-    const { length, lowest } = candidates;
+    const { length, lowest } = this.#candidates!;
     // The job that arrives is the youngest of its rank.
     return lowest !== undefined && this.#arriving!.rank <= lowest.rank ? 0 : length;
   }
