@@ -123,7 +123,7 @@ export class Buffer<T> {
   }
 
   /** Removes all that waits. With it are told those that were between two attempts. */
-  drop(reason: EvictionReason, delayed: readonly Removed<T>[] = []): void {
+  drop(reason: EvictionReason, delayed: readonly Removed<T>[] = []): readonly Removed<T>[] {
     const { store } = this;
     const observer = this.#observer;
     const removed: Removed<T>[] = [...delayed];
@@ -131,6 +131,7 @@ export class Buffer<T> {
       if (observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
     this.#tellRemoved(removed, reason);
+    return removed;
   }
 
   /** Removes the job that has waited longest. */

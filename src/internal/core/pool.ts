@@ -16,8 +16,8 @@ import type { Policy, PolicyFactory, PoolDoors, VerdictDoors, VerdictsFactory } 
 import { Shutdown } from './shutdown.js';
 import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
-import type { JobStore, StoreFactory } from './store.js';
-import { Slots } from './worker.js';
+import type { JobStore, Removed, StoreFactory } from './store.js';
+import { Slots } from './slots.js';
 import type { Worker, WorkerHost } from './worker.js';
 
 /** How deep starts may nest in one another: an arrival inside `work` starts at once, as in RxJS, but on a stack that has an end. */
@@ -510,11 +510,12 @@ export class Pool<J, R>
     this.#results.add(teardown);
   }
 
-  drop(reason: EvictionReason): void {
+  drop(reason: EvictionReason): readonly Removed<J>[] {
     const { verdicts } = this;
     if (reason === 'shutdown') verdicts?.giveUp();
-    this.buffer.drop(reason, verdicts?.removeAll());
+    const removed = this.buffer.drop(reason, verdicts?.removeAll());
     verdicts?.vacate();
+    return removed;
   }
 
   /** No job comes any more. */

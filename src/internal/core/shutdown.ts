@@ -48,7 +48,7 @@ export interface ShutdownHost {
   /** Jobs are taken in no more. */
   failIntake(error: unknown): void;
   /** Drops all that waits. */
-  drop(reason: EvictionReason): void;
+  drop(reason: EvictionReason): unknown;
   endWhenDone(): void;
 }
 

@@ -13,6 +13,7 @@ import type { JobObserver, Owned, Slot, Verdict } from './observer.js';
 import type { Policy } from './policy.js';
 import { isNativePromise, nativeThen, readResult, Run } from './run.js';
 import type { RunOwner } from './run.js';
+import type { Slots } from './slots.js';
 import type { JobStore } from './store.js';
 
 /** The place in the order of teardown of a job whose `work` has not returned yet: behind all that are subscribed. */
@@ -33,32 +34,6 @@ const LINGERING = 5;
 const HOLDING = 6;
 /** For good: the worker's job failed the pool, or was abandoned. */
 const ENDED = 7;
-
-/** The slots of a pool, counted. */
-export class Slots {
-  /** Slots in use, by what runs and by what lingers. */
-  active = 0;
-  /** Slots of attempts that have been judged. */
-  lingering = 0;
-  /** Jobs started so far: the next one's index. */
-  #started = 0;
-  /** Jobs subscribed so far: the next one's place in the order of teardown. */
-  #subscribed = 0;
-
-  /** @returns the index of a job's first start */
-  count(): number {
-    return this.#started++;
-  }
-
-  free(): void {
-    this.active--;
-  }
-
-  /** @returns the place of a subscription in the order of teardown */
-  subscribe(): number {
-    return this.#subscribed++;
-  }
-}
 
 /** The pool, as one of its workers sees it. */
 export interface WorkerHost<J, R> {

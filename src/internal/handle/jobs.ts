@@ -17,6 +17,7 @@ import type { Delayed } from '../core/delayed.js';
 import { Pool } from '../core/pool.js';
 import type { CoreOptions } from '../core/pool.js';
 import { ABORT, LEVELS } from '../core/shutdown.js';
+import type { Removed } from '../core/store.js';
 import type { Listeners } from '../lifecycle/hooks.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
@@ -31,14 +32,12 @@ import { Escalation } from './escalation.js';
 import { Line } from './line.js';
 import { JobRecord, OBSERVED, OFFERED, PULLED, RecordStore, SENT, SUBMITTED } from './record.js';
 import type { Door } from './record.js';
+import { snapshotOf } from './snapshot.js';
 import { Sources } from './sources.js';
 import type { SourcesHost } from './sources.js';
 
 /** For the gate: a caller holds starts back. */
 const PAUSE = {};
-
-/** The most waiting jobs that `inspect` shows. */
-const MOST_SHOWN = 100;
 
 /** The pipeline of all forms. It is handed in, because it is defined in a layer above this one. */
 export type Pipeline = <J, R>(
@@ -366,31 +365,11 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   clear(): readonly JobDropped<J>[] {
-    const now = this.#now();
-    const delayed = [...(this.#pool.verdicts ?? [])].map(
-      ({ attempts, error, id, job: { job }, queuedFor, ranFor }): JobDropped<J> => ({
-        status: 'dropped',
-        reason: 'cleared',
-        error,
-        job,
-        id,
-        attempts,
-        queuedFor,
-        ranFor,
-      }),
-    );
-    const queued = [...this.#store].map(({ job, id, arrivedAt }): JobDropped<J> => ({
-      status: 'dropped',
-      reason: 'cleared',
-      job,
-      id,
-      attempts: 0,
-      queuedFor: Math.max(0, now - arrivedAt),
-      ranFor: 0,
-    }));
-    this.#entrance.run(() => this.#pool.drop('cleared'));
+    let removed: readonly Removed<JobRecord<J, R>>[] = [];
+    this.#entrance.run(() => (removed = this.#pool.drop('cleared')));
+    const dropped = removed.map((record) => this.#lifecycle.droppedOf(record, 'cleared'));
     this.#pool.puller?.pull();
-    return [...delayed, ...queued];
+    return dropped;
   }
 
   // ---- Pauses
@@ -435,23 +414,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   inspect(): PoolSnapshot<J> {
-    const now = this.#now();
-    const queued: PoolSnapshot<J>['queued'][number][] = [];
-    for (const { job, id, arrivedAt } of this.#store) {
-      if (queued.push({ job, id, queuedFor: Math.max(0, now - arrivedAt) }) === MOST_SHOWN) break;
-    }
-    const running = this.#pool.running.map(({ attempt, id, isLingering, job: { job }, number, startedAt }) => ({
-      job,
-      id,
-      worker: number,
-      attempt,
-      ranFor: Math.max(0, now - startedAt),
-      lingering: isLingering,
-    }));
-    const delayed = [...(this.#pool.verdicts ?? [])]
-      .slice(0, MOST_SHOWN)
-      .map(({ attempts, error, id, job: { job } }) => ({ job, id, attempts, error }));
-    return { name: this.#options.name, stats: this.stats, running, delayed, queued };
+    return snapshotOf(this.#options.name, this.stats, this.#pool, this.#store, this.#now());
   }
 
   // ---- The end

@@ -2,7 +2,7 @@ import type { Delayed } from '../core/delayed.js';
 import { AT_START } from '../core/observer.js';
 import type { JobObserver, Owned, Slot, Verdict } from '../core/observer.js';
 import type { JobStore, Removed, StoreFactory } from '../core/store.js';
-import type { EvictionReason, JobOutcome, RefusalReason } from '../../types.js';
+import type { EvictionReason, JobDropped, JobOutcome, RefusalReason } from '../../types.js';
 import type { SchedulerLike } from 'rxjs';
 import { runIn } from '../support/asyncScope.js';
 import { clockOf } from '../support/clock.js';
@@ -122,20 +122,19 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     for (const { attempts } of removed) if (attempts !== undefined) this.accounts.delayed--;
   }
 
-  notifyRemoved(removed: readonly (Removed<T> | Delayed<T>)[], reason: EvictionReason): void {
-    for (const item of removed) this.#tellRemoved(item, reason);
+  notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
+    for (const item of removed) this.#end(item.job, this.droppedOf(item, reason));
   }
 
-  #tellRemoved(removed: Removed<T> | Delayed<T>, reason: EvictionReason): void {
-    const { job: item, id, arrivedAt } = removed;
-    const job = this.#jobOf(item);
-    if ('attempts' in removed) {
-      const { attempts, error, queuedFor, ranFor } = removed as Delayed<T>;
-      this.#end(item, { status: 'dropped', reason, error, job, id, attempts, queuedFor, ranFor });
-    } else {
-      const queuedFor = this.#since(arrivedAt);
-      this.#end(item, { status: 'dropped', reason, job, id, attempts: 0, queuedFor, ranFor: 0 });
+  /** The outcome of a job that has lost its place. */
+  droppedOf(removed: Removed<T> | Delayed<T>, reason: EvictionReason): JobDropped<J> {
+    const { arrivedAt, id } = removed;
+    const job = this.#jobOf(removed.job);
+    if ('error' in removed) {
+      const { attempts, error, queuedFor, ranFor } = removed;
+      return { status: 'dropped', reason, error, job, id, attempts, queuedFor, ranFor };
     }
+    return { status: 'dropped', reason, job, id, attempts: 0, queuedFor: this.#since(arrivedAt), ranFor: 0 };
   }
 
   /** Counts items whose callers gave them up while they waited, for their first start or for a retry. */

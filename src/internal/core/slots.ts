@@ -1,0 +1,25 @@
+/** The slots of a pool, counted. */
+export class Slots {
+  /** Slots in use, by what runs and by what lingers. */
+  active = 0;
+  /** Slots of attempts that have been judged. */
+  lingering = 0;
+  /** Jobs started so far: the next one's index. */
+  #started = 0;
+  /** Jobs subscribed so far: the next one's place in the order of teardown. */
+  #subscribed = 0;
+
+  /** @returns the index of a job's first start */
+  count(): number {
+    return this.#started++;
+  }
+
+  free(): void {
+    this.active--;
+  }
+
+  /** @returns the place of a subscription in the order of teardown */
+  subscribe(): number {
+    return this.#subscribed++;
+  }
+}
