@@ -169,7 +169,7 @@ export interface JobHooks<J = unknown, R = unknown> {
   accepted?(job: J, id: number): void;
   /** An attempt begins: `work` is called next. */
   started?(job: J, context: JobContext, id: number): void;
-  /** An attempt failed and another will follow. Retries are not there yet: it is never called. */
+  /** An attempt failed and another will follow: the job is delayed. */
   retrying?(job: J, error: unknown, attempt: number, id: number): void;
   /** The job has ended. Exactly once for each job offered, also for one that was refused. */
   settled?(outcome: JobOutcome<J, R>): void;
@@ -215,6 +215,20 @@ export interface JobQueue<J> {
   [queueOf](job: J): void;
 }
 
+/**
+ * What a pool is given. Where two options meet:
+ *
+ * | these                    | do this                                                                                    |
+ * | ------------------------ | ------------------------------------------------------------------------------------------ |
+ * | `timeout` and `retry`    | each attempt has its whole time; the next one waits until the work of the last has let go  |
+ * | `retry` and `queue`      | a key stays locked through the retries of its job; a job of a higher priority goes first   |
+ * | `retry` and `buffer`     | `workers + buffer` jobs may wait for a retry beside those in the buffer; no policy evicts them |
+ * | `retry` and `rateLimit`  | every attempt is a start                                                                   |
+ * | `ttl` and `retry`        | the time is for the first start only                                                       |
+ * | `ttl` and `queue`        | a job expires also while its key is locked                                                 |
+ * | `rateLimit` and `buffer` | while no job may start, the places of free workers count: up to `workers + buffer` may wait |
+ * | `workers` at 0           | there are no such places: `buffer` may wait                                                |
+ */
 export interface PoolConfig<J, R> {
   /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
   readonly name?: string | undefined;

@@ -1,6 +1,5 @@
-import { Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
-import { after } from '../support/after.js';
+import { Alarm } from '../support/alarm.js';
 
 /** What the gate stands before. */
 export interface GateHost {
@@ -19,16 +18,13 @@ export class Gate {
 
   readonly #host: GateHost;
   readonly #now: () => number;
-  readonly #scheduler: SchedulerLike;
   readonly #ends = new Map<object, number>();
-  #timer = Subscription.EMPTY;
-  /** When the timer fires. */
-  #due = Infinity;
+  readonly #alarm: Alarm;
 
   constructor(host: GateHost, now: () => number, scheduler: SchedulerLike) {
     this.#host = host;
     this.#now = now;
-    this.#scheduler = scheduler;
+    this.#alarm = new Alarm({ now, scheduler }, () => this.refresh());
   }
 
   /** No start before `end`, for `reason`; Infinity is until {@link open}. Of one reason the later end counts. */
@@ -60,18 +56,11 @@ export class Gate {
       this.stop();
       return this.#host.onOpen();
     }
-    if (end === this.#due || !this.#host.isAwaited) return;
-    this.stop();
-    this.#due = end;
-    this.#timer = after(end - now, this.#scheduler).subscribe(() => {
-      this.#due = Infinity;
-      this.refresh();
-    });
+    if (this.#host.isAwaited) this.#alarm.set(end);
   }
 
   /** Nothing is timed any more. */
   stop(): void {
-    this.#due = Infinity;
-    this.#timer.unsubscribe();
+    this.#alarm.stop();
   }
 }
