@@ -2,14 +2,8 @@ import { asyncScheduler, from, Observable, Subscription, takeWhile } from 'rxjs'
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 import { DEFAULT_GRACE } from './internal/core/shutdown.js';
 import { after } from './internal/support/after.js';
-import {
-  checkConfig,
-  checkDuration,
-  checkNotifier,
-  checkScheduler,
-  isFunction,
-  isObject,
-} from './internal/support/checks.js';
+import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/support/checks.js';
+import { isFunction, isObject } from './internal/support/is.js';
 import { reportError } from './internal/support/reporting.js';
 import type { ShutdownLevel } from './types.js';
 

@@ -2,7 +2,7 @@ import { describedBy, describeQueue } from './internal/queues/description.js';
 import { CoalescedOrder } from './internal/queues/coalesced.js';
 import { FifoOrder } from './internal/queues/fifo.js';
 import { KeyedOrder } from './internal/queues/keys.js';
-import { PriorityOrder, rankOf } from './internal/queues/priority.js';
+import { LevelOrder, PriorityOrder, rankOf } from './internal/queues/priority.js';
 import { checkConfig, checkCount, checkFunction, checkPositive, wrong } from './internal/support/checks.js';
 import type { JobQueue } from './types.js';
 
@@ -40,7 +40,7 @@ export function byPriority<J>(priority: (job: J) => number, config: PriorityConf
     read: (entry, job) => {
       entry.rank = rankOf(priority(job), entry.arrivedAt, step);
     },
-    makeOrder: () => new PriorityOrder(),
+    makeOrder: () => (step === Infinity ? new LevelOrder() : new PriorityOrder()),
   });
 }
 

@@ -82,7 +82,7 @@ export function readPoolOptions<J, R>(
     overflow: policy,
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
-    makeStore: order?.makeStore(policy) ?? (ttl === undefined ? undefined : timestamped),
+    makeStore: order?.makeStore(policy, ttl !== undefined) ?? (ttl === undefined ? undefined : timestamped),
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),

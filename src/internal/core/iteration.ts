@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Observer } from 'rxjs';
-import { isFunction, isObject, wrong } from '../support/checks.js';
+import { wrong } from '../support/checks.js';
+import { isFunction, isObject } from '../support/is.js';
 import { reportError } from '../support/reporting.js';
 import type { EventLoopBudget, Held } from './budget.js';
 

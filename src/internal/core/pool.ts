@@ -77,7 +77,7 @@ export class Pool<J, R>
   readonly now: () => number;
   readonly buffer: Buffer<J>;
   readonly isOwned: boolean;
-  readonly keepsScope: boolean;
+  readonly hasPolicies: boolean;
   readonly slots: Slots = new Slots();
   readonly store: JobStore<J>;
   /** Jobs are taken in. */
@@ -108,8 +108,6 @@ export class Pool<J, R>
   #isWaking = false;
   /** A job was queued because the stack was deep, although a worker is free. */
   #isPostponed = false;
-  /** Policies that act before a job is taken. */
-  readonly #lookers: readonly Policy[];
   #failure: { readonly error: unknown } | undefined;
   #hasEnded = false;
   readonly #stop = (): void => this.shutdown.stop();
@@ -140,8 +138,7 @@ export class Pool<J, R>
     this.policies = policies;
     // A policy may act on the pool while it is made.
     for (const make of options.policies) policies.push(make(this.#doors(now, gate)));
-    this.keepsScope = policies.length > 0;
-    this.#lookers = policies.filter(({ looking }) => looking);
+    this.hasPolicies = policies.length > 0;
     results.add(() => {
       gate.stop();
       for (const policy of policies) policy.stop?.();
@@ -221,13 +218,13 @@ export class Pool<J, R>
   /** Gives an item to the worker that is looking for one: through `arrive` it costs a third more. */
   give(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
-    if (!this.#read(job, id)) return;
+    if (this.store.read !== undefined && !this.#read(job, id)) return;
     this.buffer.place(job, id, true, false);
-    this.tellQueued();
+    if (this.hasPolicies) this.tellQueued();
   }
 
   #queue(job: J, id: number): void {
-    if (!this.#read(job, id)) return;
+    if (this.store.read !== undefined && !this.#read(job, id)) return;
     // What was pulled has asked for its place when there was one, and is nobody's victim; nor has it one.
     const isPulled = this.intake !== undefined;
     const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoom(0), !isPulled);
@@ -265,7 +262,7 @@ export class Pool<J, R>
     }
     this.#depth--;
     // A hook that was told of the acceptance may have shut the gate.
-    if (this.store.length > 0) this.tellQueued();
+    if (this.hasPolicies) this.tellQueued();
     if (this.#isPostponed) this.#startPostponed();
   }
 
@@ -330,12 +327,16 @@ export class Pool<J, R>
 
   /** How many of those that wait may start, retries among them. */
   get #startable(): number {
-    return this.store.length - this.store.locked + (this.verdicts?.startable ?? 0);
+    const { store, verdicts } = this;
+    const waiting = store.length - store.locked;
+    return verdicts === undefined ? waiting : waiting + verdicts.startable;
   }
 
   /** How many of them start before an item that could come now: after a retry it is the turn of something else. */
   get #ahead(): number {
-    return this.verdicts?.hasJustStarted ? this.store.length - this.store.locked : this.#startable;
+    const { store, verdicts } = this;
+    const waiting = store.length - store.locked;
+    return verdicts === undefined || verdicts.hasJustStarted ? waiting : waiting + verdicts.startable;
   }
 
   /** Jobs have come to wait. */
@@ -345,7 +346,7 @@ export class Pool<J, R>
   }
 
   tellQueued(): void {
-    if (this.store.length > 0) for (const policy of this.policies) policy.queued?.();
+    if (this.hasPolicies && this.store.length > 0) for (const policy of this.policies) policy.queued?.();
   }
 
   #onNotified(): void {
@@ -354,7 +355,7 @@ export class Pool<J, R>
   }
 
   #checkEmptied(): void {
-    if (this.store.length === 0) for (const policy of this.policies) policy.emptied?.();
+    if (this.hasPolicies && this.store.length === 0) for (const policy of this.policies) policy.emptied?.();
   }
 
   #resize(workers: number): void {
@@ -433,22 +434,22 @@ export class Pool<J, R>
   findNext(): boolean {
     const { store, verdicts } = this;
     // A gate that is looked at after the end would set its timer again. When it opens here, others take what waits first.
-    const isOpen = !this.closed && this.#isGateOpen();
-    if (this.puller && !this.#isRetryNext) {
+    if (!this.gate.isOpen && !this.closed) this.gate.refresh();
+    if (this.puller && !(verdicts && this.#isRetryNext)) {
       this.#looking++;
       this.puller.pull();
       this.#looking--;
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
-    for (const policy of this.#lookers) policy.looking!();
+    if (this.hasPolicies) for (const policy of this.policies) policy.looking?.();
     if (store.length <= store.locked && !verdicts?.startable) return false;
-    return isOpen && this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
+    return this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
   }
 
   /** It is a retry's turn: nobody is let in before it. */
   get #isRetryNext(): boolean {
-    const { verdicts } = this;
-    return verdicts !== undefined && verdicts.startable > 0 && !verdicts.hasJustStarted;
+    const { hasJustStarted, startable } = this.verdicts!;
+    return startable > 0 && !hasJustStarted;
   }
 
   /**

@@ -1,7 +1,7 @@
 // What `work` returned, while it runs.
 import { from, Observable, Subscription } from 'rxjs';
 import type { ObservableInput, Observer } from 'rxjs';
-import { isFunction, isObject } from '../support/checks.js';
+import { isFunction, isObject } from '../support/is.js';
 import { badResult } from '../support/describe.js';
 import { isAsyncIterable } from './iteration.js';
 

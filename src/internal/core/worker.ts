@@ -43,13 +43,12 @@ export interface WorkerHost<J, R> {
   readonly observer: JobObserver<J, R> | undefined;
   /** What the pool takes for a job is a record that somebody owns. */
   readonly isOwned: boolean;
-  /** What is done for a job may begin outside of its caller's call, whatever its work returns. */
-  readonly keepsScope: boolean;
   readonly slots: Slots;
   readonly store: JobStore<J>;
   readonly budget: EventLoopBudget;
   /** Told of starts and of verdicts. */
   readonly policies: readonly Policy[];
+  readonly hasPolicies: boolean;
   /** Says whether a failure is the end. */
   readonly verdicts: Verdicts<J> | undefined;
   /** The results have ended or were unsubscribed: nothing starts any more. */
@@ -177,16 +176,17 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       } else if (this.#state !== FREE || this.isIdle) return;
       else if (!host.findNext()) return host.rest(this);
       else {
-        const due = host.takeDue();
-        if (due) this.#restart(due);
-        else {
-          const { store } = host;
-          const job = store.take();
-          this.#lane = store.lane;
-          this.rank = store.rank;
-          this.#start(job, store.id, store.arrivedAt);
-          if (host.verdicts) host.onStarted();
+        const { store, verdicts } = host;
+        const due = verdicts && host.takeDue();
+        if (due) {
+          this.#restart(due);
+          continue;
         }
+        const job = store.take();
+        this.#lane = store.lane;
+        if (verdicts) this.rank = store.rank;
+        this.#start(job, store.id, store.arrivedAt);
+        if (verdicts) host.onStarted();
       }
     }
   }
@@ -240,6 +240,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const { slots } = host;
     slots.active++;
     const index = earlier === undefined ? slots.count() : earlier.index;
+    const attempt = earlier === undefined ? 1 : earlier.attempts + 1;
     this.#state = STARTING;
     // Of a lingering attempt it may have been read again.
     this.#context = undefined;
@@ -247,12 +248,15 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.job = job;
     this.id = id;
     this.arrivedAt = arrivedAt;
-    this.earlier = earlier;
-    this.retries = earlier === undefined ? 0 : earlier.retries;
-    this.#attempt = new Attempt(this.number, earlier === undefined ? 1 : earlier.attempts + 1, index);
+    this.#attempt = new Attempt(this.number, attempt, index);
     this.subscriptionOrder = UNSUBSCRIBED + index;
-    for (const policy of host.policies) policy.started?.(this);
-    if (host.isOwned && host.keepsScope) (job as Owned).keepScope();
+    if (host.hasPolicies) {
+      this.earlier = earlier;
+      this.retries = earlier === undefined ? 0 : earlier.retries;
+      for (const policy of host.policies) policy.started?.(this);
+      // What is done for a job may begin outside of its caller's call, whatever its work returns.
+      if (host.isOwned) (job as Owned).keepScope();
+    }
     const scope = host.isOwned ? (job as Owned).scope : undefined;
     if (scope === undefined) this.#callWork();
     else scope.runInAsyncScope(this.#callWork, this);
@@ -407,12 +411,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   // ---- The end of a job
 
   #settleInScope(verdict: Verdict, result: unknown): void {
-    this.#inScope(() => this.#settle(verdict, result));
-  }
-
-  #inScope(act: () => void): void {
-    if (this.#host.isOwned) runIn((this.job as Owned).scope, act);
-    else act();
+    const scope = this.#host.isOwned ? (this.job as Owned).scope : undefined;
+    if (scope === undefined) this.#settle(verdict, result);
+    else scope.runInAsyncScope(this.#settle, this, verdict, result);
   }
 
   /** The work has let go. The caller goes on to the next start. */
@@ -430,7 +431,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   #judge(verdict: Verdict, result: unknown, isReleased: boolean): void {
     const host = this.#host;
     const { observer, verdicts } = host;
-    for (const policy of host.policies) policy.judged?.(this);
+    if (host.hasPolicies) for (const policy of host.policies) policy.judged?.(this);
     if (verdict === 'failed' && verdicts !== undefined) {
       // What the user's delay function does to the job now comes too late.
       this.#verdict = verdict;
@@ -540,7 +541,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (iteration !== undefined) this.#stopIteration(iteration, run!);
     else if (isStopped) this.#teardown(run);
     Attempt.abort(attempt, error);
-    this.#inScope(() => this.#judge('failed', error, isStopped));
+    const scope = this.#host.isOwned ? (this.job as Owned).scope : undefined;
+    runIn(scope, () => this.#judge('failed', error, isStopped));
     try {
       if (isStopped) this.proceed();
     } catch (thrown) {

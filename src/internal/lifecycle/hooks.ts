@@ -1,5 +1,6 @@
 import type { JobHooks } from '../../types.js';
-import { checkFunction, isFunction, isObject, wrong } from '../support/checks.js';
+import { checkFunction, wrong } from '../support/checks.js';
+import { isFunction, isObject } from '../support/is.js';
 import { isPlain } from '../support/describe.js';
 import { reportError } from '../support/reporting.js';
 import { misspelt, unknownMember } from '../support/suggest.js';

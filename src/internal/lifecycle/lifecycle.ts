@@ -183,10 +183,16 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
-    const { attempt: attempts, id, job: item } = slot;
+    const { arrivedAt, earlier, id, job: item, startedAt } = slot;
     const job = this.#jobOf(item);
-    const queuedFor = queueTimeOf(slot);
-    const ranFor = this.#runTimeOf(slot);
+    let attempts = 1;
+    let queuedFor = Math.max(0, startedAt - arrivedAt);
+    let ranFor = this.#since(startedAt);
+    if (earlier !== undefined) {
+      attempts += earlier.attempts;
+      queuedFor = earlier.queuedFor;
+      ranFor += earlier.ranFor;
+    }
     const { accounts } = this;
     accounts.running--;
     // Literals, one for each status: a spread costs more than a job.
@@ -208,9 +214,9 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {
-    const { attempt, id, job: item } = slot;
-    delayed.queuedFor = queueTimeOf(slot);
-    delayed.ranFor = this.#runTimeOf(slot);
+    const { arrivedAt, attempt, earlier, id, job: item, startedAt } = slot;
+    delayed.queuedFor = earlier?.queuedFor ?? Math.max(0, startedAt - arrivedAt);
+    delayed.ranFor = (earlier?.ranFor ?? 0) + this.#since(startedAt);
     this.accounts.running--;
     this.accounts.delayed++;
     if (this.#owner !== undefined) {
@@ -250,10 +256,6 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#deliver?.(outcome);
   }
 
-  #runTimeOf({ earlier, startedAt }: Slot<T>): number {
-    return (earlier?.ranFor ?? 0) + this.#since(startedAt);
-  }
-
   #runFor(item: T, fn: () => void): void {
     if (this.#owner === undefined) fn();
     else runIn(owned(item).scope, fn);
@@ -267,11 +269,6 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   #since(time: number): number {
     return Math.max(0, this.#now() - time);
   }
-}
-
-/** Milliseconds to the first start. */
-function queueTimeOf({ arrivedAt, earlier, startedAt }: Slot): number {
-  return earlier?.queuedFor ?? Math.max(0, startedAt - arrivedAt);
 }
 
 /** An item, where the owner has made it. */

@@ -4,15 +4,8 @@ import type { Delayed, Holder, Verdicts } from '../core/delayed.js';
 import type { Slot } from '../core/observer.js';
 import type { Policy, VerdictDoors, VerdictsFactory } from '../core/policy.js';
 import { after } from '../support/after.js';
-import {
-  checkConfig,
-  checkCount,
-  checkDuration,
-  checkNotifier,
-  isFunction,
-  isObject,
-  wrong,
-} from '../support/checks.js';
+import { checkConfig, checkCount, checkDuration, checkNotifier, wrong } from '../support/checks.js';
+import { isFunction, isObject } from '../support/is.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 
 /** RxJS's RetryConfig, checked. */

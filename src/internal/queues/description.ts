@@ -1,6 +1,7 @@
 import type { StoreFactory } from '../core/store.js';
 import type { JobQueue, Overflow } from '../../types.js';
-import { isObject, wrong } from '../support/checks.js';
+import { wrong } from '../support/checks.js';
+import { isObject } from '../support/is.js';
 import type { QueueRules } from './order.js';
 import { QueueStore } from './queueStore.js';
 
@@ -9,14 +10,15 @@ const QUEUE = Symbol.for('rxjs-background-jobs:queue');
 
 /** What a description keeps: the code of an order comes with it, and a pool without one carries none. */
 interface Described extends QueueRules {
-  readonly makeStore: (overflow: Overflow) => StoreFactory;
+  /** @param keepsArrivals the oldest is asked for, whatever the order of starts */
+  readonly makeStore: (overflow: Overflow, keepsArrivals: boolean) => StoreFactory;
 }
 
 export function describeQueue<J>(rules: QueueRules): JobQueue<J> {
   const makeStore =
-    (overflow: Overflow): StoreFactory =>
+    (overflow: Overflow, keepsArrivals: boolean): StoreFactory =>
     <T>(now: () => number, isOwned: boolean) =>
-      new QueueStore<T>(rules, overflow, now, isOwned);
+      new QueueStore<T>({ rules, overflow, keepsArrivals, now, isOwned });
   const described: Described = { ...rules, makeStore };
   return Object.freeze({ [QUEUE]: described }) as unknown as JobQueue<J>;
 }

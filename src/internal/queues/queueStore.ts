@@ -6,6 +6,16 @@ import { Entry } from './entry.js';
 import type { Order, QueueRules } from './order.js';
 import { Victims } from './victims.js';
 
+/** What a {@link QueueStore} is made of. */
+interface QueueStoreParts {
+  readonly rules: QueueRules;
+  readonly overflow: Overflow;
+  readonly keepsArrivals: boolean;
+  readonly now: () => number;
+  /** Items are records that somebody owns. */
+  readonly isOwned: boolean;
+}
+
 /** What waits in an order of its own, in every form: an entry for each job, found in O(1) where it has to leave. */
 export class QueueStore<T> implements JobStore<T> {
   readonly isFifo = false;
@@ -27,8 +37,8 @@ export class QueueStore<T> implements JobStore<T> {
   readonly #isByRank: boolean;
   /** What an evicting policy may choose. */
   readonly #victims: Victims<T> | undefined;
-  /** In the order of arrival. */
-  readonly #arrivals = new Set<Entry<T>>();
+  /** In the order of arrival, where somebody asks for the oldest. */
+  readonly #arrivals: Set<Entry<T>> | undefined;
   /** The entries of records. */
   readonly #entries = new Map<T, Entry<T>>();
   #pushed = 0;
@@ -38,7 +48,7 @@ export class QueueStore<T> implements JobStore<T> {
   #arriving: Entry<T> | undefined;
   #candidates: Victims<T> | undefined;
 
-  constructor(rules: QueueRules, overflow: Overflow, now: () => number, isOwned: boolean) {
+  constructor({ rules, overflow, keepsArrivals, now, isOwned }: QueueStoreParts) {
     this.#rules = rules;
     this.#isByRank = overflow === 'drop-lowest';
     this.#order = rules.makeOrder<T>(this.#isByRank);
@@ -46,6 +56,7 @@ export class QueueStore<T> implements JobStore<T> {
     this.#now = now;
     this.#isOwned = isOwned;
     this.merges = rules.merge !== undefined;
+    this.#arrivals = keepsArrivals ? new Set() : undefined;
   }
 
   get nextRank(): number | undefined {
@@ -77,7 +88,7 @@ export class QueueStore<T> implements JobStore<T> {
       this.#decided++;
     }
     this.#order.add(entry);
-    this.#arrivals.add(entry);
+    this.#arrivals?.add(entry);
     if (isEvictable && this.#isEvictable(item)) {
       entry.mark = this.#victims?.add(entry);
       entry.laneMark = this.#order.victims?.(entry)?.add(entry);
@@ -111,7 +122,7 @@ export class QueueStore<T> implements JobStore<T> {
   }
 
   get #oldest(): Entry<T> {
-    return this.#arrivals.values().next().value!;
+    return this.#arrivals!.values().next().value!;
   }
 
   get oldestArrival(): number {
@@ -183,7 +194,7 @@ export class QueueStore<T> implements JobStore<T> {
   #left(entry: Entry<T>): T {
     this.#keep(entry);
     if (entry.isDecided) this.#decided--;
-    this.#arrivals.delete(entry);
+    this.#arrivals?.delete(entry);
     if (this.#isOwned) this.#entries.delete(entry.job);
     this.id = entry.id;
     this.arrivedAt = entry.arrivedAt;

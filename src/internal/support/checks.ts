@@ -1,10 +1,9 @@
 // Checks of what a user passes in, made in that call. An error names the option, the value, and what would have been right.
 import { from, Observable } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
-import { isFunction, isObject, isPlain, show } from './describe.js';
+import { isPlain, show } from './describe.js';
+import { isFunction, isObject } from './is.js';
 import { unknownMember } from './suggest.js';
-
-export { isFunction, isObject };
 
 /** @returns the options, each read once: what is changed later has no effect */
 export function checkConfig(

@@ -1,4 +1,5 @@
 // How values are shown in errors: by what they are, told apart from their strings, and never with an error of their own.
+import { isFunction, isObject } from './is.js';
 
 /** `'5'`, `5n`, `undefined`, `a Promise`, `an async function` … */
 export function show(value: unknown): string {
@@ -45,14 +46,6 @@ export function isPlain(value: unknown): value is Record<PropertyKey, unknown> {
   if (!isObject(value)) return false;
   const prototype = Object.getPrototypeOf(value) as object | null;
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-export function isObject(value: unknown): value is Record<PropertyKey, unknown> {
-  return Object(value) === value;
-}
-
-export function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === 'function';
 }
 
 function withArticle(noun: string): string {
