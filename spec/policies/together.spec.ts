@@ -52,6 +52,27 @@ describe('policies together', () => {
     expect(log.filter((line) => line === 'started c')).to.have.length(0);
   });
 
+  it('refuse a job that comes when the gate opens for one whose failure ends the results', () => {
+    const clock = new VirtualTimeScheduler();
+    const outcomes: string[] = [];
+    const jobs = new Subject<string>();
+    const config = {
+      workers: 1,
+      buffer: 1,
+      rateLimit: { limit: 1, interval: 10 },
+      scheduler: clock,
+      hooks: { settled: ({ job, status }: { job: string; status: string }) => outcomes.push(`${job} ${status}`) },
+    };
+    jobs
+      .pipe(workerPool((job: string) => (job === 'b' ? throwError(() => 'no') : of(job)), config))
+      .subscribe({ error: (error: unknown) => outcomes.push(String(error)) });
+    jobs.next('a');
+    jobs.next('b');
+    clock.frame = 10; // the window is over, and the timer is late
+    jobs.next('c');
+    expect(outcomes).to.eql(['a completed', 'b failed', 'no', 'c dropped']);
+  });
+
   it('tell how a job ends that waited when no worker had ever been needed', () => {
     const outcomes: string[] = [];
     const jobs = new Subject<string>();

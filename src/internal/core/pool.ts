@@ -195,9 +195,10 @@ export class Pool<J, R>
   /** Takes `job` in: an idle worker or a new one starts it, or it waits, or it meets the overflow policy. */
   arrive(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
+    // The gate first: it may open in this call, and then what waits takes the free workers, or its failure ends the pool.
+    const isOpen = this.#lookAtGate();
     if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
-    // The gate first: it may open in this call, and then what waits takes the free workers.
-    else if (!this.#isGateOpen() || !this.#crew.hasFree) this.#queue(job, id);
+    else if (!isOpen || !this.#crew.hasFree) this.#queue(job, id);
     else if (!this.store.isFifo) this.#queueAndStart(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
@@ -314,7 +315,7 @@ export class Pool<J, R>
 
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
-    if (!this.#isGateOpen()) return;
+    if (!this.#lookAtGate()) return;
     if (this.verdicts && !this.#crew.hasFree) for (const holder of this.verdicts.holders) holder.proceed();
     while (this.gate.isOpen && this.#startable > 0 && this.#crew.hasFree && !this.closed) {
       const worker = this.#crew.takeIdle();
@@ -389,8 +390,9 @@ export class Pool<J, R>
     if (this.emitsValues) this.newcomers.error(error);
   }
 
-  #isGateOpen(): boolean {
-    if (!this.gate.isOpen) this.gate.refresh();
+  #lookAtGate(): boolean {
+    // A gate that is looked at after the end would set its timer again.
+    if (!this.gate.isOpen && !this.closed) this.gate.refresh();
     return this.gate.isOpen;
   }
 
@@ -433,8 +435,8 @@ export class Pool<J, R>
 
   findNext(): boolean {
     const { store, verdicts } = this;
-    // A gate that is looked at after the end would set its timer again. When it opens here, others take what waits first.
-    if (!this.gate.isOpen && !this.closed) this.gate.refresh();
+    // When the gate opens here, others take what waits first.
+    this.#lookAtGate();
     if (this.puller && !(verdicts && this.#isRetryNext)) {
       this.#looking++;
       this.puller.pull();
@@ -467,7 +469,7 @@ export class Pool<J, R>
   }
 
   mayStartHeld(): boolean {
-    return !this.closed && this.#isGateOpen() && this.slots.active <= this.#crew.limit;
+    return !this.closed && this.#lookAtGate() && this.slots.active <= this.#crew.limit;
   }
 
   onRetryStarted(): void {
