@@ -316,12 +316,12 @@ export class Pool<J, R>
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
     if (!this.#lookAtGate()) return;
-    if (this.verdicts && !this.#crew.hasFree) for (const holder of this.verdicts.holders) holder.proceed();
     while (this.gate.isOpen && this.#startable > 0 && this.#crew.hasFree && !this.closed) {
       const worker = this.#crew.takeIdle();
       if (worker) worker.proceed();
       else this.#spawn();
     }
+    if (this.verdicts) for (const holder of this.verdicts.holders) holder.proceed();
   }
 
   // ---- The gate
@@ -410,7 +410,17 @@ export class Pool<J, R>
 
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
   hasRoom(untaken: number = this.untaken?.() ?? 0): boolean {
-    return this.store.length + this.slots.active + untaken < this.places;
+    return this.#taken + this.#dueStarts + untaken < this.places;
+  }
+
+  get #taken(): number {
+    return this.store.length + this.slots.active;
+  }
+
+  /** Retries that only wait for their turn, or for the gate: nobody is let into the slots that they will have. */
+  get #dueStarts(): number {
+    const { verdicts } = this;
+    return verdicts === undefined ? 0 : Math.min(verdicts.startable, this.#crew.free);
   }
 
   /** May an item be asked for that would wait? While the gate is shut, the places of free workers are not read into. */
@@ -463,13 +473,17 @@ export class Pool<J, R>
     if (!verdicts?.startable) return undefined;
     if (store.length > store.locked) {
       const isOutranked = store.nextRank !== undefined && store.nextRank > verdicts.next.rank;
-      if (isOutranked || verdicts.hasJustStarted || !this.hasRoom(0)) return undefined;
+      if (isOutranked || verdicts.hasJustStarted || this.#taken >= this.places) return undefined;
     }
     return verdicts.take();
   }
 
   mayStartHeld(): boolean {
-    return !this.closed && this.#lookAtGate() && this.slots.active <= this.#crew.limit;
+    const { store, verdicts } = this;
+    if (!this.#lookAtGate() || this.closed || this.slots.active > this.#crew.limit) return false;
+    // Another worker is about to take what waits, whose turn it is.
+    const mayOther = store.length > store.locked && (this.#crew.hasFree || this.#looking > 0);
+    return !(verdicts!.hasJustStarted && mayOther);
   }
 
   onRetryStarted(): void {
@@ -477,7 +491,8 @@ export class Pool<J, R>
   }
 
   onStarted(): void {
-    if (this.verdicts!.startable > 0 && this.#crew.hasFree) this.wake();
+    const { holders, startable } = this.verdicts!;
+    if (holders.length > 0 || (startable > 0 && this.#crew.hasFree)) this.wake();
   }
 
   rest(worker: Worker<J, R>): void {
