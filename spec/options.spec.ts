@@ -347,7 +347,8 @@ describe('options', () => {
         retry: 1,
         timeout: 1000,
         ttl: 1000,
-        queue: byPriority(() => 0),
+        queue: byKey(() => 0),
+        ordered: true,
         shutdown: NEVER,
         yieldAfter: 5,
         hooks: {},
@@ -482,25 +483,5 @@ describe('options', () => {
         expect(said('drop-latest')).to.contain(`'${String(policy)}'`);
       }
     });
-  });
-
-  describe('that a later version brings', () => {
-    const planned: Record<string, unknown> = {
-      ordered: true,
-    };
-    const refusal = (form: string, config: object): string => {
-      const thrown = errorOf(() => make(form, { ...base, ...config }));
-      expect(thrown, form).to.be.an.instanceOf(TypeError);
-      return thrown.message;
-    };
-
-    for (const [option, value] of Object.entries(planned)) {
-      it(`are refused in a sentence: ${option}`, () => {
-        for (const form of names) {
-          expect(refusal(form, { [option]: value })).to.equal(`${form} has no option '${option}': it is not there yet`);
-          expect(trial(form, { ...base, [option]: undefined }), form).to.eql(trial(form));
-        }
-      });
-    }
   });
 });

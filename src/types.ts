@@ -227,6 +227,8 @@ export interface JobQueue<J> {
  * | `ttl` and `retry`        | the time is for the first start only                                                       |
  * | `ttl` and `queue`        | a job expires also while its key is locked                                                 |
  * | `rateLimit` and `buffer` | while no job may start, the places of free workers count: up to `workers + buffer` may wait |
+ * | `ordered` and `retry`    | a job that waits for its retry keeps its turn, and its place: those behind it are held     |
+ * | `ordered` and `queue`    | a place is kept for the first in order while it waits; with `byPriority` it is a TypeError  |
  * | `workers` at 0           | there are no such places: `buffer` may wait                                                |
  */
 export interface PoolConfig<J, R> {
@@ -278,6 +280,13 @@ export interface PoolConfig<J, R> {
    * wait for the window takes a place: up to `workers + buffer` may wait; of an iterable nothing is asked ahead. @default none
    */
   readonly rateLimit?: { readonly limit: number; readonly interval: number } | undefined;
+  /**
+   * Results, or outcomes of jobs that ran, come in the order of arrival, as with RxJava's `concatMapEager`; starts do not change.
+   * What a job emits before its turn is held. At most `workers + buffer` jobs have started and have not told all; then only the
+   * first in order may start. In workerPool a later job's failure is told in its turn, too: the source ends at once, and
+   * nothing starts behind it. In BackgroundJobs it orders `outcomes$`; promises are settled at once. @default false
+   */
+  readonly ordered?: boolean | undefined;
   /**
    * Milliseconds, ≥ 0, of promise jobs, or of items of an async iterable, back to back after which the next one waits for
    * a turn of the event loop, so that timers and I/O are not starved. What waits for anything real is never delayed; never

@@ -154,6 +154,7 @@ export class Witness implements JobHooks<Job, unknown> {
     } else {
       this.#must(now - story.acceptedAt <= (ttl ?? Infinity), `${name} started although it was expired`);
       this.#checkOrder(story);
+      this.#must(this.#mayStart(story), `${name} started, and the results of too many others are held`);
     }
     this.#checkRetries(story, isRetry);
     this.starts.push(now);
@@ -195,7 +196,7 @@ export class Witness implements JobHooks<Job, unknown> {
     );
     story.state = 'done';
     story.outcome = outcome;
-    this.hasEnded ||= this.failsAtOnce && status === 'failed';
+    this.hasEnded ||= this.failsAtOnce && this.#hasFailed();
     if (status === 'dropped') {
       const { reason } = outcome;
       if (REFUSALS.includes(reason)) this.#must(state === 'offered', `${name} refused as ${reason}, but was ${state}`);
@@ -319,10 +320,10 @@ export class Witness implements JobHooks<Job, unknown> {
       // A slot in which a job waits for its retry is for retries only.
       const hasFree = this.in('delayed').length <= this.workers + this.#rules.buffer;
       const hasRoom = this.in('queued').length + slots < this.workers + this.#rules.buffer;
+      const mayOther = this.in('queued').some((other) => this.#mayStart(other));
       if (!isRetry)
         this.#must(due.length === 0 || this.#wasRetry || !hasRoom, `job ${story.job.number} overtook a due retry`);
-      else if (this.#wasRetry && hasFree)
-        this.#must(this.in('queued').length === 0, 'two retries in a row, and a job waits');
+      else if (this.#wasRetry && hasFree) this.#must(!mayOther, 'two retries in a row, and a job waits');
     }
     this.#wasRetry = isRetry;
   }
@@ -367,10 +368,39 @@ export class Witness implements JobHooks<Job, unknown> {
     if (!isBound) this.breach(`${event}: the bounds: ${JSON.stringify(s)}`);
   }
 
+  /** Where results come in the order of arrival: has the job a place among those whose results are held, or does it need none? */
+  #mayStart({ order }: Story): boolean {
+    if (this.#rules.ordered !== true) return true;
+    const untold = this.#untold();
+    if (this.failsAtOnce && untold.some((other) => other.order < order && other.outcome?.status === 'failed'))
+      return false;
+    const first = untold[0];
+    if (first === undefined || first.order === order) return true;
+    const started = untold.filter(({ attempts }) => attempts > 0).length;
+    const kept = first.attempts === 0 ? 1 : 0;
+    return started + kept < this.workers + this.#rules.buffer;
+  }
+
+  /** Has a job failed? Where results come in the order of arrival, its turn has to come; but not that of one that never ran. */
+  #hasFailed(): boolean {
+    const failed = this.all.filter(({ outcome }) => outcome?.status === 'failed');
+    if (this.#rules.ordered !== true) return failed.length > 0;
+    const isTold = ({ order, attempts }: Story): boolean =>
+      attempts === 0 || this.all.every((other) => other.order >= order || other.order < 0 || other.state === 'done');
+    return failed.some(isTold);
+  }
+
+  /** From the first in the order of arrival that has not ended. */
+  #untold(): Story[] {
+    const accepted = this.all.filter((story) => story.order >= 0).sort((a, b) => a.order - b.order);
+    const first = accepted.findIndex(({ state }) => state !== 'done');
+    return first < 0 ? [] : accepted.slice(first);
+  }
+
   /** Nothing happens any more before time passes or the program acts. */
   checkRest(): void {
     this.checkStats('at rest');
-    const { buffer, timeout = Infinity, ttl = Infinity, ordered, retry } = this.#rules;
+    const { buffer, timeout = Infinity, ttl = Infinity, retry } = this.#rules;
     const [queued, running, delayed] = [this.in('queued'), this.in('running'), this.in('delayed')];
     const lingering = this.all.filter(({ state, holdsSlot }) => holdsSlot && state !== 'running');
     if (this.stats) this.#compare(this.stats(), { queued, running, delayed, lingering });
@@ -386,14 +416,16 @@ export class Witness implements JobHooks<Job, unknown> {
     // After an unsubscription what runs is judged by how it settles.
     const left = queued.length + delayed.length + running.filter(({ executions }) => executions === 0).length;
     if (this.hasEnded) this.#must(left === 0, `${left} jobs are left at the end`);
-    if (this.hasEnded || this.isPaused || free <= 0 || this.#isLimited(now) || ordered) return;
-    const idle = queued.filter(({ job }) => this.#inProgress(job) < this.#limit);
+    if (this.hasEnded || this.isPaused || free <= 0 || this.#isLimited(now)) return;
+    const idle = queued.filter((story) => this.#inProgress(story.job) < this.#limit && this.#mayStart(story));
     this.#must(idle.length === 0, `job ${idle[0]?.job.number} waits, and ${free} workers are free`);
     const due = delayed.filter(({ judgedAt, holdsSlot }) => !holdsSlot && now - judgedAt > (retry?.delay ?? 0));
     this.#must(due.length === 0, `a retry of job ${due[0]?.job.number} is due, and ${free} workers are free`);
     const waiting = this.stats?.().waiting ?? 0;
     if (waiting > 0) {
-      const places = queued.length + running.length + lingering.length;
+      // Where results are ordered, nobody is let into the places of retries: what waits may have to let them pass.
+      const slotless = this.#rules.ordered === true ? delayed.filter(({ holdsSlot }) => !holdsSlot).length : 0;
+      const places = queued.length + running.length + lingering.length + Math.min(slotless, free);
       this.#must(places >= this.workers + buffer, `${waiting} senders wait, and ${places} places are taken`);
     }
   }

@@ -42,9 +42,6 @@ export const OPTIONS: readonly string[] = [
   ...POLICIES,
 ];
 
-/** Options that are planned and not there yet. */
-const PLANNED = ['ordered'];
-
 /** @throws TypeError or RangeError that names the option and its value */
 export function readPoolOptions<J, R>(
   form: string,
@@ -53,7 +50,7 @@ export function readPoolOptions<J, R>(
   known: readonly string[] = OPTIONS,
 ): PoolOptions<J, R> {
   checkFunction(`${form}'s work`, work);
-  const options = checkConfig(form, config, known, PLANNED);
+  const options = checkConfig(form, config, known);
   const {
     name = 'jobs',
     buffer,
@@ -74,15 +71,23 @@ export function readPoolOptions<J, R>(
     throw new TypeError(
       `overflow is 'drop-lowest', which goes by priority: give the pool queue: byPriority(…), or byKey(…) with it as its lane`,
     );
+  const policies = policiesOf(options);
+  if (policies.turns !== undefined && order?.isRanked) {
+    throw new TypeError(
+      `ordered is true, and queue goes by priority: results cannot come in the order of arrival while jobs start in another; leave one of the two out`,
+    );
+  }
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     name: checkName('name', name),
-    ...policiesOf(options),
+    ...policies,
     buffer: size,
     overflow: policy,
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
-    makeStore: order?.makeStore(policy, ttl !== undefined) ?? (ttl === undefined ? undefined : timestamped),
+    makeStore:
+      order?.makeStore(policy, ttl !== undefined || policies.turns !== undefined) ??
+      (ttl === undefined ? undefined : timestamped),
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,
     yieldAfter: checkDuration('yieldAfter', yieldAfter),

@@ -2,6 +2,7 @@ import { Subscription } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Linked } from '../support/linkedQueue.js';
 import type { Removed } from './store.js';
+import type { Turn } from './turns.js';
 
 /** The slot that a delayed job holds. */
 export interface Holder {
@@ -18,6 +19,7 @@ interface Tried<T> extends Removed<T> {
   readonly index: number;
   readonly rank: number;
   readonly retries: number;
+  readonly turn: Turn | undefined;
 }
 
 /** A job between two attempts: a record that is made when it fails. */
@@ -37,6 +39,8 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
   readonly lane: object | undefined;
   /** Where it stands in an order of ranks. */
   readonly rank: number;
+  /** Its turn to tell results, where they are ordered. */
+  readonly turn: Turn | undefined;
   /** Milliseconds, kept for the observer. */
   queuedFor = 0;
   ranFor = 0;
@@ -52,7 +56,7 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
   behind: Delayed<T> | undefined = undefined;
 
   constructor(
-    { arrivedAt, attempt, earlier, id, index, job, rank, retries }: Tried<T>,
+    { arrivedAt, attempt, earlier, id, index, job, rank, retries, turn }: Tried<T>,
     error: unknown,
     lane: object | undefined,
     hasLetGo: boolean,
@@ -66,6 +70,7 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
     this.error = error;
     this.lane = lane;
     this.rank = rank;
+    this.turn = turn;
     this.hasLetGo = hasLetGo;
   }
 }
@@ -87,6 +92,10 @@ export interface Verdicts<T> {
   delayOf(slot: { readonly retries: number }, error: unknown): Observable<unknown> | undefined;
   /** Keeps the job. `false`: there is no place for it. */
   add(delayed: Delayed<T>): boolean;
+  /** Of those between two attempts, how many hold no slot. */
+  readonly slotless: number;
+  /** The job's slot is held: by its last attempt, which lingers, or because it has no place. */
+  hold(delayed: Delayed<T>, holder: Holder): void;
   /** Waits for its time. */
   wait(delayed: Delayed<T>, delay: Observable<unknown>): void;
   /** The work of its last attempt has let go of the slot. `false`: the job itself needs the slot, because it has no place. */

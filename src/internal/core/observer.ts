@@ -2,6 +2,7 @@ import type { EvictionReason, JobContext, RefusalReason } from '../../types.js';
 import type { AsyncScope } from '../support/asyncScope.js';
 import type { Delayed } from './delayed.js';
 import type { JobStore, Removed } from './store.js';
+import type { Turn } from './turns.js';
 
 /** How a job that ran has ended. */
 export type Verdict = 'completed' | 'failed' | 'aborted' | 'abandoned';
@@ -51,6 +52,8 @@ export interface Slot<T = unknown> {
   readonly earlier: Delayed<T> | undefined;
   /** Where it stands in an order of ranks. */
   readonly rank: number;
+  /** Its turn to tell results, where they are ordered. */
+  readonly turn: Turn | undefined;
   /** The attempt has been judged, and its work has not let go. */
   readonly isLingering: boolean;
   /** `work` has returned a promise: its one value comes with its end. */
@@ -93,4 +96,6 @@ export interface JobObserver<T, R> {
   /** The attempt has failed, and another will follow. */
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void;
   released(job: T, id: number): void;
+  /** Tells downstream what has been told to a {@link Turn}. */
+  deliver?(item: unknown): void;
 }

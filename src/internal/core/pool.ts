@@ -18,6 +18,7 @@ import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
 import type { JobStore, Removed, StoreFactory } from './store.js';
 import { Slots } from './slots.js';
+import type { Turn, Turns, TurnsFactory, TurnsHost } from './turns.js';
 import type { Worker, WorkerHost } from './worker.js';
 
 /** How deep starts may nest in one another: an arrival inside `work` starts at once, as in RxJS, but on a stack that has an end. */
@@ -38,6 +39,7 @@ export interface CoreOptions<R> {
   /** Each is made for the subscription. */
   readonly policies: readonly PolicyFactory[];
   readonly verdicts?: VerdictsFactory | undefined;
+  readonly turns?: TurnsFactory | undefined;
   /** Where jobs wait in an order of their own. */
   readonly makeStore?: StoreFactory | undefined;
   /** `work` or a hook may look at the context in any way. */
@@ -72,6 +74,7 @@ export class Pool<J, R>
   readonly gate: Gate;
   readonly policies: readonly Policy[];
   readonly verdicts: Verdicts<J> | undefined;
+  readonly turns: Turns | undefined;
   readonly scheduler: SchedulerLike;
   /** Milliseconds. */
   readonly now: () => number;
@@ -134,6 +137,7 @@ export class Pool<J, R>
     this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#onNotified());
     const gate = (this.gate = new Gate(this, now, options.scheduler));
     const verdicts = (this.verdicts = options.verdicts?.<J>(this));
+    this.turns = options.turns?.(this.#turnsHost());
     const policies: Policy[] = verdicts ? [verdicts] : [];
     this.policies = policies;
     // A policy may act on the pool while it is made.
@@ -156,9 +160,30 @@ export class Pool<J, R>
       get oldestArrival() {
         return store.length > 0 ? store.oldestArrival! : Infinity;
       },
-      dropOldest: (why) => this.buffer.dropOldest(why),
+      dropOldest: (why) => {
+        this.buffer.dropOldest(why);
+        this.turns?.onLeft();
+      },
       wake: () => this.wake(),
       fail: (error) => this.crash(error),
+    };
+  }
+
+  #turnsHost(): TurnsHost {
+    const { observer, store } = this;
+    return {
+      places: () => this.places,
+      oldestOrder: () => store.oldestOrder ?? Infinity,
+      isOldestStartable: () => store.isOldestStartable === true,
+      promoteOldest: () => store.promoteOldest?.(),
+      tell: (item) => (this.emitsValues ? this.#next(item) : observer!.deliver!(item)),
+      fail: (error) => this.newcomers.error(error),
+      stopIntake: () => {
+        this.accepting = false;
+        this.arrivals?.unsubscribe();
+      },
+      wake: () => this.wake(),
+      endWhenDone: () => this.endWhenDone(),
     };
   }
 
@@ -199,7 +224,7 @@ export class Pool<J, R>
     const isOpen = this.#lookAtGate();
     if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
     else if (!isOpen || !this.#crew.hasFree) this.#queue(job, id);
-    else if (!this.store.isFifo) this.#queueAndStart(job, id);
+    else if (!this.store.isFifo || this.turns !== undefined) this.#queueAndStart(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
       this.#isPostponed = true;
@@ -230,6 +255,8 @@ export class Pool<J, R>
     const isPulled = this.intake !== undefined;
     const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoom(0), !isPulled);
     this.onQueued();
+    // The place may be that of the first in order.
+    this.turns?.onLeft();
     if (isPlaced || this.#options.overflow !== 'error') return;
     this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
   }
@@ -270,7 +297,8 @@ export class Pool<J, R>
   /** Nobody hears of an acceptance, nothing waits, and nobody could give a job: a job need not be seen to wait. */
   get mayStartDirectly(): boolean {
     if (!this.gate.isOpen || !this.store.isFifo || this.verdicts?.startable) return false;
-    return !this.observer?.hearsAccepted && this.store.length === 0 && !this.puller && !this.buffer.hasNews;
+    if (this.observer?.hearsAccepted || this.store.length > 0 || this.puller || this.buffer.hasNews) return false;
+    return this.turns === undefined || this.turns.mayStart(1) > 0;
   }
 
   /** Starts a job that its owner has counted, where {@link mayStartDirectly} says so and a worker is idle. */
@@ -328,16 +356,36 @@ export class Pool<J, R>
 
   /** How many of those that wait may start, retries among them. */
   get #startable(): number {
-    const { store, verdicts } = this;
-    const waiting = store.length - store.locked;
-    return verdicts === undefined ? waiting : waiting + verdicts.startable;
+    const { verdicts } = this;
+    return verdicts === undefined ? this.#startableWaiting : this.#startableWaiting + verdicts.startable;
   }
 
   /** How many of them start before an item that could come now: after a retry it is the turn of something else. */
   get #ahead(): number {
-    const { store, verdicts } = this;
-    const waiting = store.length - store.locked;
+    const { verdicts } = this;
+    const waiting = this.#startableWaiting;
     return verdicts === undefined || verdicts.hasJustStarted ? waiting : waiting + verdicts.startable;
+  }
+
+  get #startableWaiting(): number {
+    const { store, turns } = this;
+    const unlocked = store.length - store.locked;
+    return turns === undefined ? unlocked : turns.mayStart(unlocked);
+  }
+
+  /** Will a job that comes to wait now start before another one comes? */
+  get startsArrival(): boolean {
+    const { store } = this;
+    return (
+      this.gate.isOpen && store.isLocked !== true && store.length - store.locked < this.free && this.#hasTurnForOneMore
+    );
+  }
+
+  /** Could one more start beside those that wait? */
+  get #hasTurnForOneMore(): boolean {
+    const { store, turns } = this;
+    const unlocked = store.length - store.locked;
+    return turns === undefined || turns.mayStart(unlocked + 1) > unlocked;
   }
 
   /** Jobs have come to wait. */
@@ -352,6 +400,7 @@ export class Pool<J, R>
 
   #onNotified(): void {
     this.#checkEmptied();
+    this.turns?.onLeft();
     this.endWhenDone();
   }
 
@@ -387,7 +436,8 @@ export class Pool<J, R>
       observer.countFailed(delayed);
       this.buffer.lose(() => observer.notifyFailed(delayed.job, delayed.id, error, delayed));
     }
-    if (this.emitsValues) this.newcomers.error(error);
+    if (this.emitsValues && delayed.turn !== undefined) delayed.turn.fail(error);
+    else if (this.emitsValues) this.newcomers.error(error);
   }
 
   #lookAtGate(): boolean {
@@ -417,10 +467,15 @@ export class Pool<J, R>
     return this.store.length + this.slots.active;
   }
 
-  /** Retries that only wait for their turn, or for the gate: nobody is let into the slots that they will have. */
+  /**
+   * Retries that only wait for their turn, or for the gate: nobody is let into the slots that they will have. Where results are
+   * ordered, those to come as well: what waits may have to let them pass.
+   */
   get #dueStarts(): number {
-    const { verdicts } = this;
-    return verdicts === undefined ? 0 : Math.min(verdicts.startable, this.#crew.free);
+    const { turns, verdicts } = this;
+    if (verdicts === undefined) return 0;
+    if (turns === undefined) return Math.min(verdicts.startable, this.#crew.free);
+    return Math.min(verdicts.slotless, Math.max(0, this.workers - this.slots.active));
   }
 
   /** May an item be asked for that would wait? While the gate is shut, the places of free workers are not read into. */
@@ -432,7 +487,7 @@ export class Pool<J, R>
   canStart(isNested: boolean): boolean {
     const length = this.#ahead;
     const looking = this.#looking;
-    if (!this.gate.isOpen) return false;
+    if (!this.gate.isOpen || !this.#hasTurnForOneMore) return false;
     return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
   }
 
@@ -444,7 +499,7 @@ export class Pool<J, R>
   // ---- Workers ask for their next job, and tell what it does
 
   findNext(): boolean {
-    const { store, verdicts } = this;
+    const { verdicts } = this;
     // When the gate opens here, others take what waits first.
     this.#lookAtGate();
     if (this.puller && !(verdicts && this.#isRetryNext)) {
@@ -454,7 +509,7 @@ export class Pool<J, R>
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
     if (this.hasPolicies) for (const policy of this.policies) policy.looking?.();
-    if (store.length <= store.locked && !verdicts?.startable) return false;
+    if (this.#startableWaiting <= 0 && !verdicts?.startable) return false;
     return this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
   }
 
@@ -471,7 +526,7 @@ export class Pool<J, R>
   takeDue(): Delayed<J> | undefined {
     const { store, verdicts } = this;
     if (!verdicts?.startable) return undefined;
-    if (store.length > store.locked) {
+    if (this.#startableWaiting > 0) {
       const isOutranked = store.nextRank !== undefined && store.nextRank > verdicts.next.rank;
       if (isOutranked || verdicts.hasJustStarted || this.#taken >= this.places) return undefined;
     }
@@ -479,10 +534,10 @@ export class Pool<J, R>
   }
 
   mayStartHeld(): boolean {
-    const { store, verdicts } = this;
+    const { verdicts } = this;
     if (!this.#lookAtGate() || this.closed || this.slots.active > this.#crew.limit) return false;
     // Another worker is about to take what waits, whose turn it is.
-    const mayOther = store.length > store.locked && (this.#crew.hasFree || this.#looking > 0);
+    const mayOther = this.#startableWaiting > 0 && (this.#crew.hasFree || this.#looking > 0);
     return !(verdicts!.hasJustStarted && mayOther);
   }
 
@@ -504,7 +559,12 @@ export class Pool<J, R>
     this.endWhenDone();
   }
 
-  emit(value: R): void {
+  emit(value: R, turn: Turn | undefined): void {
+    if (turn === undefined) this.#next(value);
+    else turn.tell(value);
+  }
+
+  #next(value: unknown): void {
     try {
       this.#results.next(value);
     } catch (error) {
@@ -512,9 +572,9 @@ export class Pool<J, R>
     }
   }
 
-  emitLast(value: R): void {
+  emitLast(value: R, turn: Turn | undefined): void {
     this.slots.active++;
-    this.emit(value);
+    this.emit(value, turn);
     this.slots.active--;
   }
 
@@ -533,6 +593,7 @@ export class Pool<J, R>
     if (reason === 'shutdown') verdicts?.giveUp();
     const removed = this.buffer.drop(reason, verdicts?.removeAll());
     verdicts?.vacate();
+    this.turns?.onLeft();
     return removed;
   }
 
@@ -571,6 +632,8 @@ export class Pool<J, R>
     if (this.accepting && !this.intake?.awaitsRest) return;
     if (this.closed || this.#hasEnded) return;
     if (!this.#crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
+    // Downstream is being told what was held.
+    if (this.turns !== undefined && this.turns.length > 0) return;
     if (this.accepting) return this.intake?.onRest();
     this.#hasEnded = true;
     this.#crew.retireIdle();

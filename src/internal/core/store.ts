@@ -1,4 +1,5 @@
 import { Fifo } from '../support/fifo.js';
+import type { Turn } from './turns.js';
 
 /** What waits, in the order in which it is taken. */
 export interface JobStore<T> {
@@ -35,6 +36,14 @@ export interface JobStore<T> {
   evictOldest(): T;
   /** Removes the youngest that may be evicted. Only when `evictable > 0`. */
   evictNewest(): T;
+  /** The place in the order of arrival of the job that left last, where starts have an order of their own. */
+  readonly order?: number;
+  /** And that of the oldest, Infinity when nothing waits; where the store keeps it. */
+  readonly oldestOrder?: number;
+  /** May that one start now? */
+  readonly isOldestStartable?: boolean;
+  /** It is the next one. */
+  promoteOldest?(): void;
   /** When the job got its place that has waited longest, where the store keeps that. Only when `length > 0`. */
   readonly oldestArrival?: number;
   /** Removes that one. By default it is the next. */
@@ -57,6 +66,7 @@ export interface Removed<T> {
   readonly arrivedAt: number;
   /** Where it has been tried. */
   readonly attempts?: number;
+  readonly turn?: Turn | undefined;
 }
 
 /** Payloads and nothing else, for a pool that nobody watches: 8 bytes a job. */

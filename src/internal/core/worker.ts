@@ -15,6 +15,7 @@ import { isNativePromise, nativeThen, readResult, Run } from './run.js';
 import type { RunOwner } from './run.js';
 import type { Slots } from './slots.js';
 import type { JobStore } from './store.js';
+import type { Turn, Turns } from './turns.js';
 
 /** The place in the order of teardown of a job whose `work` has not returned yet: behind all that are subscribed. */
 const UNSUBSCRIBED = 2 ** 52;
@@ -51,6 +52,8 @@ export interface WorkerHost<J, R> {
   readonly hasPolicies: boolean;
   /** Says whether a failure is the end. */
   readonly verdicts: Verdicts<J> | undefined;
+  /** Keeps results until it is their turn. */
+  readonly turns: Turns | undefined;
   /** The results have ended or were unsubscribed: nothing starts any more. */
   readonly closed: boolean;
   /** Values of jobs go downstream. */
@@ -67,9 +70,9 @@ export interface WorkerHost<J, R> {
   onStarted(): void;
   /** The worker has found no job. */
   rest(worker: Worker<J, R>): void;
-  emit(value: R): void;
+  emit(value: R, turn: Turn | undefined): void;
   /** The value of a promise, told while the job still has its slot. */
-  emitLast(value: R): void;
+  emitLast(value: R, turn: Turn | undefined): void;
   /** An exception that is none of the job's. */
   crash(error: unknown): void;
 }
@@ -96,6 +99,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   retries = 0;
   earlier: Delayed<J> | undefined;
   rank = 0;
+  turn: Turn | undefined;
   /** The order of teardown, which is that of subscriptions. */
   subscriptionOrder = 0;
   /** mergeMap's subscriber: it ends with the worker. */
@@ -182,6 +186,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
           this.#restart(due);
           continue;
         }
+        host.turns?.choose();
         const job = store.take();
         this.#lane = store.lane;
         if (verdicts) this.rank = store.rank;
@@ -250,6 +255,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.arrivedAt = arrivedAt;
     this.#attempt = new Attempt(this.number, attempt, index);
     this.subscriptionOrder = UNSUBSCRIBED + index;
+    if (host.turns !== undefined) this.turn = earlier?.turn ?? host.turns.begin(host.store.order ?? index);
     if (host.hasPolicies) {
       this.earlier = earlier;
       this.retries = earlier === undefined ? 0 : earlier.retries;
@@ -306,7 +312,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** Will it end the results? */
   #isFatal(verdict: Verdict): boolean {
     const { emitsValues, verdicts } = this.#host;
-    return verdict === 'failed' && emitsValues && verdicts === undefined && this.#abort === undefined;
+    if (verdict !== 'failed' || !emitsValues || verdicts !== undefined) return false;
+    return this.#abort === undefined && this.turn?.isFirst !== false;
   }
 
   /** A failure that ends the results is told at once. */
@@ -377,7 +384,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.#result = value;
     if (this.isPromise) return;
     if (verdicts?.resetsOnSuccess) this.retries = 0;
-    if (emitsValues) this.#host.emit(value);
+    if (emitsValues) this.#host.emit(value, this.turn);
     else observer!.emitted?.(this, value);
   }
 
@@ -443,8 +450,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       }
       if (delay !== undefined) return this.#delay(result, delay, isReleased);
     }
-    const isFatal = verdict === 'failed' && host.emitsValues;
-    const isPromise = this.isPromise;
+    const { isPromise, turn } = this;
+    const endsResults = verdict === 'failed' && host.emitsValues;
+    const isFatal = endsResults && turn?.isFirst !== false;
     if (isFatal || verdict === 'abandoned') this.#state = ENDED;
     else this.#state = isReleased ? FREE : LINGERING;
     if (this.#state === LINGERING) host.slots.lingering++;
@@ -454,7 +462,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     observer?.settled(this, verdict, result, this.#isReleaseTold);
     this.#forget();
     if (isFatal) this.destination.error(result);
-    else if (verdict === 'completed' && isPromise && host.emitsValues) host.emitLast(result as R);
+    else if (verdict === 'completed' && isPromise && host.emitsValues) host.emitLast(result as R, turn);
+    if (endsResults) turn?.fail(result);
+    else turn?.end();
   }
 
   /** The job has failed, and is tried again. */
@@ -471,7 +481,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       this.#state = isReleased ? HOLDING : LINGERING;
       slots.lingering++;
       this.#held = delayed;
-      delayed.holder = this;
+      verdicts!.hold(delayed, this);
     }
     this.#verdict = this.#abort = undefined;
     this.#isReleaseTold = this.#state === FREE;
@@ -482,7 +492,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** What the attempt was given. The job itself is kept until hooks have been told that its slot is free. */
   #forget(): void {
-    this.#result = this.#context = this.earlier = undefined;
+    this.#result = this.#context = this.earlier = this.turn = undefined;
     if (this.#isReleaseTold) this.#forgetJob();
   }
 

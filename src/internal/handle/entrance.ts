@@ -174,7 +174,7 @@ export class Entrance<J, R> implements Claim {
     const { buffer, store } = pool;
     const { length } = store;
     // A job that is going to start, though others are ahead of it in the loop, is no victim for an overflow policy.
-    const starts = pool.gate.isOpen && length - store.locked < pool.free && store.isLocked !== true;
+    const starts = pool.startsArrival;
     if (!starts || length > 0 || buffer.isDeferred) record.keepScope();
     if (!buffer.place(record, record.id, pool.hasRoom(), !starts)) record.refusal = 'full';
     pool.tellQueued();

@@ -2,6 +2,7 @@ import type { Delayed } from '../core/delayed.js';
 import { AT_START } from '../core/observer.js';
 import type { JobObserver, Owned, Slot, Verdict } from '../core/observer.js';
 import type { JobStore, Removed, StoreFactory } from '../core/store.js';
+import type { Turn } from '../core/turns.js';
 import type { EvictionReason, JobDropped, JobOutcome, RefusalReason } from '../../types.js';
 import type { SchedulerLike } from 'rxjs';
 import { runIn } from '../support/asyncScope.js';
@@ -123,7 +124,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
-    for (const item of removed) this.#end(item.job, this.droppedOf(item, reason));
+    for (const item of removed) this.#end(item.job, this.droppedOf(item, reason), item.turn);
   }
 
   /** The outcome of a job that has lost its place. */
@@ -147,7 +148,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     const { id, arrivedAt, delayed } = owned(item);
     const job = this.#jobOf(item);
     const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: this.#since(arrivedAt), ranFor: 0 };
-    this.#end(item, { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor });
+    this.#end(item, { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor }, delayed?.turn);
   }
 
   countFailed(delayed?: Delayed<T>): void {
@@ -157,7 +158,8 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   notifyFailed(item: T, id: number, error: unknown, delayed?: Delayed<T>): void {
     const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: 0, ranFor: 0 };
-    this.#end(item, { status: 'failed', error, job: this.#jobOf(item), id, attempts, queuedFor, ranFor });
+    const job = this.#jobOf(item);
+    this.#end(item, { status: 'failed', error, job, id, attempts, queuedFor, ranFor }, delayed?.turn);
   }
 
   // ---- A slot
@@ -183,7 +185,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
-    const { arrivedAt, earlier, id, job: item, startedAt } = slot;
+    const { arrivedAt, earlier, id, job: item, startedAt, turn } = slot;
     const job = this.#jobOf(item);
     let attempts = 1;
     let queuedFor = Math.max(0, startedAt - arrivedAt);
@@ -198,10 +200,10 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     // Literals, one for each status: a spread costs more than a job.
     if (verdict === 'completed') {
       accounts.completed++;
-      this.#tell(item, { status: verdict, value: result as R, job, id, attempts, queuedFor, ranFor }, isReleased);
+      this.#tell(item, { status: verdict, value: result as R, job, id, attempts, queuedFor, ranFor }, isReleased, turn);
     } else if (verdict === 'failed') {
       accounts.failed++;
-      this.#tell(item, { status: verdict, error: result, job, id, attempts, queuedFor, ranFor }, isReleased);
+      this.#tell(item, { status: verdict, error: result, job, id, attempts, queuedFor, ranFor }, isReleased, turn);
     } else {
       accounts.aborted++;
       const settled = verdict === 'aborted';
@@ -209,6 +211,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
         item,
         { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor },
         isReleased,
+        turn,
       );
     }
   }
@@ -242,18 +245,23 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   /** Of a job that has no slot. */
-  #end(item: T, outcome: JobOutcome<J, R>): void {
-    this.#runFor(item, () => this.#tell(item, outcome, false));
+  #end(item: T, outcome: JobOutcome<J, R>, turn?: Turn): void {
+    this.#runFor(item, () => this.#tell(item, outcome, false, turn));
   }
 
-  #tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean): void {
+  #tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean, turn: Turn | undefined): void {
     const hooks = this.#hooks;
     if (hooks !== undefined) {
       for (const listener of hooks.settled) listener(outcome);
       if (isReleased) for (const listener of hooks.released) listener(outcome.job, outcome.id);
     }
     this.#owner?.onSettled(item, outcome);
-    this.#deliver?.(outcome);
+    if (turn === undefined) this.deliver(outcome);
+    else if (this.tellsOutcomes) turn.tell(outcome);
+  }
+
+  deliver(outcome: unknown): void {
+    this.#deliver?.(outcome as JobOutcome<J, R>);
   }
 
   #runFor(item: T, fn: () => void): void {

@@ -1,14 +1,16 @@
 import { isObservable } from 'rxjs';
 import type { PolicyFactory, VerdictsFactory } from '../core/policy.js';
 import { checkCount } from '../support/checks.js';
+import type { TurnsFactory } from '../core/turns.js';
 import { liveWorkers } from './liveWorkers.js';
+import { ordered } from './ordered.js';
 import { rateLimit } from './rateLimit.js';
 import { retry } from './retry.js';
 import { timeout } from './timeout.js';
 import { ttl } from './ttl.js';
 
 /** The options that are policies. One that is off is not there. */
-export const POLICIES: readonly string[] = ['ttl', 'timeout', 'retry', 'rateLimit'];
+export const POLICIES: readonly string[] = ['ttl', 'timeout', 'retry', 'rateLimit', 'ordered'];
 
 const TABLE: Readonly<Record<string, (value: unknown) => PolicyFactory | undefined>> = { rateLimit, timeout, ttl };
 
@@ -20,6 +22,7 @@ export interface Policies {
   readonly mostWorkers: number;
   readonly policies: readonly PolicyFactory[];
   readonly verdicts: VerdictsFactory | undefined;
+  readonly turns: TurnsFactory | undefined;
 }
 
 /** @throws TypeError or RangeError that names the option and its value */
@@ -34,5 +37,6 @@ export function policiesOf(options: Readonly<Record<string, unknown>>): Policies
     mostWorkers: isLive ? Infinity : fixed,
     policies: policies.filter((policy) => policy !== undefined),
     verdicts: options['retry'] === undefined ? undefined : retry(options['retry']),
+    turns: options['ordered'] === undefined ? undefined : ordered(options['ordered']),
   };
 }

@@ -57,6 +57,8 @@ class Retries<T> implements Verdicts<T>, Policy {
   readonly #due = new LinkedQueue<Delayed<T>>();
   /** Those without a place. */
   readonly #unseated = new Set<Delayed<T>>();
+  /** How many hold a slot. */
+  #holding = 0;
   /** Removed, and not told yet. */
   #removed: Delayed<T>[] = [];
   #isOver = false;
@@ -102,6 +104,20 @@ class Retries<T> implements Verdicts<T>, Policy {
     return isSeated;
   }
 
+  get slotless(): number {
+    return this.#all.size - this.#holding;
+  }
+
+  hold(delayed: Delayed<T>, holder: Holder): void {
+    delayed.holder = holder;
+    this.#holding++;
+  }
+
+  #letGo(delayed: Delayed<T>): void {
+    delayed.holder = undefined;
+    this.#holding--;
+  }
+
   wait(delayed: Delayed<T>, delay: Observable<unknown>): void {
     // A hook that was told of the failure may have taken the job away.
     if (!this.#all.has(delayed)) return;
@@ -133,7 +149,7 @@ class Retries<T> implements Verdicts<T>, Policy {
     delayed.hasLetGo = true;
     if (this.#unseated.has(delayed) && !this.#hasPlace) return false;
     this.#unseated.delete(delayed);
-    delayed.holder = undefined;
+    this.#letGo(delayed);
     this.#checkDue(delayed);
     return true;
   }
@@ -165,7 +181,7 @@ class Retries<T> implements Verdicts<T>, Policy {
     const next = this.#due.length > 0 ? this.take() : held;
     this.#all.delete(next);
     this.#unseated.delete(held);
-    held.holder = undefined;
+    this.#letGo(held);
     if (next !== held) this.#checkDue(held);
     return next;
   }
@@ -183,6 +199,7 @@ class Retries<T> implements Verdicts<T>, Policy {
   remove(delayed: Delayed<T>): void {
     this.#all.delete(delayed);
     this.#unseated.delete(delayed);
+    if (delayed.holder !== undefined) this.#holding--;
     delayed.timer.unsubscribe();
     if (delayed.queue !== undefined) this.#due.remove(delayed);
     this.#removed.push(delayed);
@@ -202,16 +219,17 @@ class Retries<T> implements Verdicts<T>, Policy {
     if (this.#isVacating) return;
     this.#isVacating = true;
     for (let delayed; (delayed = this.#removed.shift());) {
-      const { holder, lane } = delayed;
+      const { holder, lane, turn } = delayed;
       if (holder !== undefined) holder.vacate(true);
       else if (lane !== undefined) this.#doors.unlock(lane);
+      turn?.end();
     }
     for (const delayed of this.#unseated) {
       if (!this.#hasPlace) break;
       this.#unseated.delete(delayed);
       if (!delayed.hasLetGo) continue;
       const { holder } = delayed;
-      delayed.holder = undefined;
+      this.#letGo(delayed);
       this.#checkDue(delayed);
       holder!.vacate(false);
     }

@@ -1,5 +1,5 @@
 import type { Linked } from '../support/linkedQueue.js';
-import type { InHeap } from './heap.js';
+import type { InHeap } from '../support/heap.js';
 
 /** A job that waits in an order of its own, or that is about to. */
 export class Entry<T> implements Linked<Entry<T>>, InHeap {

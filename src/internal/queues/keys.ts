@@ -82,6 +82,14 @@ export class KeyedOrder<T> implements Order<T> {
     this.#changed(lane as Lane<T>, before);
   }
 
+  isReady({ lane }: Entry<T>): boolean {
+    return (lane as Lane<T>).queue !== undefined;
+  }
+
+  promote({ lane }: Entry<T>): void {
+    this.#ready.unshift(this.#ready.remove(lane as Lane<T>));
+  }
+
   isLocked({ key }: Entry<T>): boolean {
     const lane = this.#lanes.get(key);
     return lane !== undefined && this.#startableOf(lane) + lane.running >= this.#rules.limit;

@@ -24,6 +24,11 @@ export interface Order<T> {
   /** A job of `lane` has ended, and its slot is free. */
   done?(lane: object): void;
 
+  /** Does none of its key that runs keep the lane of a waiting job from its next start? */
+  isReady?(entry: Entry<T>): boolean;
+  /** Makes its lane, which is ready, the next of all. */
+  promote?(entry: Entry<T>): void;
+
   // ---- Where jobs are merged
 
   /** The waiting job into which `entry` is to be merged: no other is merged into it until it is released. */

@@ -1,8 +1,8 @@
 import { LinkedQueue } from '../support/linkedQueue.js';
 import { isBefore } from './entry.js';
 import type { Entry } from './entry.js';
-import { Heap } from './heap.js';
-import type { InHeap } from './heap.js';
+import { Heap } from '../support/heap.js';
+import type { InHeap } from '../support/heap.js';
 import type { Order } from './order.js';
 
 /** The jobs of one rank, in the order of arrival. */

@@ -28,6 +28,7 @@ export class QueueStore<T> implements JobStore<T> {
   isLocked = false;
   fullAt: number | undefined = undefined;
   rank = 0;
+  order = 0;
 
   readonly #rules: QueueRules;
   readonly #order: Order<T>;
@@ -134,6 +135,18 @@ export class QueueStore<T> implements JobStore<T> {
     return this.#evict(this.#oldest);
   }
 
+  get oldestOrder(): number {
+    return this.length > 0 ? this.#oldest.order : Infinity;
+  }
+
+  get isOldestStartable(): boolean {
+    return this.#order.isReady?.(this.#oldest) ?? true;
+  }
+
+  promoteOldest(): void {
+    this.#order.promote?.(this.#oldest);
+  }
+
   done(lane: object): void {
     this.#order.done?.(lane);
     this.#changed();
@@ -200,6 +213,7 @@ export class QueueStore<T> implements JobStore<T> {
     this.arrivedAt = entry.arrivedAt;
     this.lane = entry.lane;
     this.rank = entry.rank;
+    this.order = entry.order;
     this.#changed();
     return entry.job;
   }

@@ -2,8 +2,8 @@ import { LinkedQueue } from '../support/linkedQueue.js';
 import type { Linked } from '../support/linkedQueue.js';
 import { isBefore } from './entry.js';
 import type { Entry } from './entry.js';
-import { Heap } from './heap.js';
-import type { InHeap } from './heap.js';
+import { Heap } from '../support/heap.js';
+import type { InHeap } from '../support/heap.js';
 
 /** The place of a waiting job among the {@link Victims}. */
 export class Mark<T> implements Linked<Mark<T>>, InHeap {

@@ -6,18 +6,12 @@ import { isFunction, isObject } from './is.js';
 import { unknownMember } from './suggest.js';
 
 /** @returns the options, each read once: what is changed later has no effect */
-export function checkConfig(
-  of: string,
-  config: unknown,
-  known: readonly string[],
-  planned: readonly string[] = [],
-): Record<string, unknown> {
+export function checkConfig(of: string, config: unknown, known: readonly string[]): Record<string, unknown> {
   if (!isPlain(config)) wrong(`${of}'s config`, `a plain object { ${known.join(', ')} }`, config);
   // Own properties only: what others put on Object.prototype is not an option.
   const options: Record<string, unknown> = { __proto__: null, ...config };
   for (const key in options) {
     if (options[key] === undefined || known.includes(key)) continue;
-    if (planned.includes(key)) throw new TypeError(`${of} has no option ${show(key)}: it is not there yet`);
     throw unknownMember(of, 'option', key, known);
   }
   return options;

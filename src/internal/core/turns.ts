@@ -1,0 +1,46 @@
+/** What a job that has started may tell downstream, where results come in the order of arrival. */
+export interface Turn {
+  /** Nothing is before it: what it tells goes downstream at once. */
+  readonly isFirst: boolean;
+  tell(item: unknown): void;
+  /** Nothing more comes of the job. */
+  end(): void;
+  /** The results end with this error when all that is before it has been told. */
+  fail(error: unknown): void;
+}
+
+/** Keeps the results of jobs until it is their turn. */
+export interface Turns {
+  /** Jobs that have started, and whose results have not all been told. */
+  readonly length: number;
+  /** How many of those that wait may start, of so many that could. */
+  mayStart(startable: number): number;
+  /** One of those that wait is about to be taken. */
+  choose(): void;
+  /** A job starts for the first time. @param order its place in the order of arrival */
+  begin(order: number): Turn;
+  /** Jobs that waited may have left. */
+  onLeft(): void;
+}
+
+/** The pool, as the turns see it. */
+export interface TurnsHost {
+  /** Workers and buffer together. */
+  places(): number;
+  /** The place in the order of arrival of the oldest that waits; Infinity where it is behind all that have started. */
+  oldestOrder(): number;
+  isOldestStartable(): boolean;
+  /** The store gives the oldest next. */
+  promoteOldest(): void;
+  /** Tells downstream. */
+  tell(item: unknown): void;
+  /** Ends the results. */
+  fail(error: unknown): void;
+  /** No job is taken in any more. */
+  stopIntake(): void;
+  /** Jobs may start that could not. */
+  wake(): void;
+  endWhenDone(): void;
+}
+
+export type TurnsFactory = (host: TurnsHost) => Turns;

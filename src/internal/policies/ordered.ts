@@ -1,0 +1,143 @@
+import type { Turn, Turns, TurnsFactory, TurnsHost } from '../core/turns.js';
+import { wrong } from '../support/checks.js';
+import { Fifo } from '../support/fifo.js';
+import { Heap } from '../support/heap.js';
+import type { InHeap } from '../support/heap.js';
+
+/**
+ * Results come in the order of arrival, as by RxJava's `concatMapEager`. Jobs start as ever: what a job tells before its turn is
+ * held. At most as many jobs as the pool has places have started and not told all; then only the first in order may start.
+ *
+ * @throws TypeError that names the option and its value
+ */
+export function ordered(value: unknown): TurnsFactory | undefined {
+  if (typeof value !== 'boolean') wrong('ordered', 'a boolean', value);
+  return value ? (host) => new OrderedTurns(host) : undefined;
+}
+
+/** What a job has told before its turn, and whether more may come. */
+class HeldTurn implements Turn, InHeap {
+  readonly order: number;
+  at = 0;
+  held: Fifo<unknown> | undefined;
+  isOver = false;
+  failure: { readonly error: unknown } | undefined;
+  readonly #turns: OrderedTurns;
+
+  constructor(order: number, turns: OrderedTurns) {
+    this.order = order;
+    this.#turns = turns;
+  }
+
+  get isFirst(): boolean {
+    return this.#turns.isFirst(this);
+  }
+
+  tell(item: unknown): void {
+    if (this.isFirst) this.#turns.host.tell(item);
+    else (this.held ??= new Fifo<unknown>(undefined)).push(item);
+  }
+
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#turns.advance();
+  }
+
+  fail(error: unknown): void {
+    this.failure = { error };
+    this.#turns.onFailure();
+    this.end();
+  }
+}
+
+class OrderedTurns implements Turns {
+  readonly host: TurnsHost;
+
+  readonly #turns = new Heap<HeldTurn>((a, b) => a.order < b.order);
+  /** Results that were held are being told. */
+  #isTelling = false;
+  /** A job could not start because too many others have results that are held. */
+  #hasRefused = false;
+  /** A job has failed, and its error will end the results: nothing starts that is behind it. */
+  #hasFailed = false;
+
+  constructor(host: TurnsHost) {
+    this.host = host;
+  }
+
+  get length(): number {
+    return this.#turns.length;
+  }
+
+  // ---- Starts
+
+  mayStart(startable: number): number {
+    const room = this.#room;
+    if (room >= startable) return startable;
+    this.#hasRefused = true;
+    if (room > 0) return room;
+    return this.#isHeadWaiting && this.host.isOldestStartable() ? 1 : 0;
+  }
+
+  /** So many may start. A place is kept for the first in order where that one still waits. */
+  get #room(): number {
+    if (this.#hasFailed) return 0;
+    return this.host.places() - this.#turns.length - (this.#isHeadWaiting ? 1 : 0);
+  }
+
+  get #isHeadWaiting(): boolean {
+    return this.host.oldestOrder() < (this.#turns.first?.order ?? Infinity);
+  }
+
+  choose(): void {
+    if (this.#room <= 0) this.host.promoteOldest();
+  }
+
+  begin(order: number): Turn {
+    const turn = new HeldTurn(order, this);
+    this.#turns.push(turn);
+    return turn;
+  }
+
+  // ---- Results
+
+  isFirst(turn: HeldTurn): boolean {
+    return turn === this.#turns.first && !this.#isTelling && !this.#isHeadWaiting;
+  }
+
+  onFailure(): void {
+    this.#hasFailed = true;
+    this.host.stopIntake();
+  }
+
+  onLeft(): void {
+    this.advance();
+  }
+
+  /** Tells what is held, as far as it is its turn, and lets jobs start that may now. */
+  advance(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      this.#tellHeld();
+    } finally {
+      this.#isTelling = false;
+    }
+    if (this.#hasRefused) {
+      this.#hasRefused = false;
+      this.host.wake();
+    }
+    this.host.endWhenDone();
+  }
+
+  #tellHeld(): void {
+    const { host } = this;
+    for (let first; (first = this.#turns.first) !== undefined && !this.#isHeadWaiting;) {
+      while (first.held !== undefined && first.held.length > 0) host.tell(first.held.shift());
+      if (first.failure) return host.fail(first.failure.error);
+      if (!first.isOver) return;
+      this.#turns.remove(first);
+    }
+  }
+}
