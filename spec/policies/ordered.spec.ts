@@ -346,6 +346,22 @@ describe('ordered', () => {
       expect(log).to.eql(['a', 'b', 'c', 'complete']);
     });
 
+    it('what a job emits while its held values are told comes behind them', () => {
+      const { work, ...bench } = parts();
+      const log: string[] = [];
+      from(['a', 'b'])
+        .pipe(workerPool(work, { workers: 2, buffer: 0, ordered: true }))
+        .subscribe((value) => {
+          log.push(value);
+          if (value === 'b1') bench.emit('b', 'b3');
+        });
+      bench.emit('b', 'b1');
+      bench.emit('b', 'b2');
+      bench.end('a');
+      bench.end('b');
+      expect(log).to.eql(['a', 'b1', 'b2', 'b3', 'b']);
+    });
+
     it('downstream may leave while it is told what was held', () => {
       const { work, ...bench } = parts();
       const log: string[] = [];
