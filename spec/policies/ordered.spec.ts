@@ -527,6 +527,48 @@ describe('ordered', () => {
       expect(log).to.eql(['failed x1', 'dropped x2', 'completed y1']);
     });
 
+    it('a job that leaves while the gate is shut lets the ones behind it be told at once', () => {
+      const base = { workers: 2, buffer: 1, queue: byKey((job: string) => job[0]), ordered: true };
+      const evicting = parts();
+      const jobs = new Subject<string>();
+      const config = { ...base, overflow: 'drop-oldest', rateLimit: { limit: 2, interval: Infinity } } as const;
+      const log = told(jobs.pipe(workerPool(evicting.work, config)));
+      for (const job of ['x1', 'x2', 'y1']) jobs.next(job);
+      evicting.end('y1', 'x1');
+      for (const job of ['v1', 'w1']) jobs.next(job);
+      expect(log).to.eql(['x1']);
+      jobs.next('u1');
+      expect(log).to.eql(['x1', 'y1']);
+    });
+
+    it('the results complete after what is told when the first in order expires', () => {
+      const { work, ...bench } = parts();
+      const scheduler = new VirtualTimeScheduler();
+      const jobs = new Subject<string>();
+      const config = {
+        workers: 3,
+        buffer: 1,
+        ttl: 10,
+        queue: byKey((job: string) => job[0]),
+        rateLimit: { limit: 3, interval: 100 },
+        ordered: true,
+        scheduler,
+      };
+      const log: string[] = [];
+      jobs.pipe(workerPool(work, config)).subscribe({
+        next: (value) => {
+          log.push(value);
+          if (value === 'y1') jobs.complete();
+        },
+        complete: () => log.push('complete'),
+      });
+      for (const job of ['x1', 'x2', 'y1', 'z1']) jobs.next(job);
+      bench.end('y1', 'z1', 'x1');
+      expect(log).to.eql(['x1']);
+      scheduler.flush();
+      expect(log).to.eql(['x1', 'y1', 'z1', 'complete']);
+    });
+
     it('merged jobs are told at the place of the first', () => {
       const { work, started, ...bench } = parts();
       const jobs = new Subject<string>();

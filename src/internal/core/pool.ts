@@ -183,7 +183,6 @@ export class Pool<J, R>
         this.arrivals?.unsubscribe();
       },
       wake: () => this.wake(),
-      endWhenDone: () => this.endWhenDone(),
     };
   }
 

@@ -40,7 +40,6 @@ export interface TurnsHost {
   stopIntake(): void;
   /** Jobs may start that could not. */
   wake(): void;
-  endWhenDone(): void;
 }
 
 export type TurnsFactory = (host: TurnsHost) => Turns;

@@ -39,7 +39,6 @@ class HeldTurn implements Turn, InHeap {
   }
 
   end(): void {
-    if (this.isOver) return;
     this.isOver = true;
     this.#turns.advance();
   }
@@ -57,8 +56,6 @@ class OrderedTurns implements Turns {
   readonly #turns = new Heap<HeldTurn>((a, b) => a.order < b.order);
   /** Results that were held are being told. */
   #isTelling = false;
-  /** A job could not start because too many others have results that are held. */
-  #hasRefused = false;
   /** A job has failed, and its error will end the results: nothing starts that is behind it. */
   #hasFailed = false;
 
@@ -74,9 +71,7 @@ class OrderedTurns implements Turns {
 
   mayStart(startable: number): number {
     const room = this.#room;
-    if (room >= startable) return startable;
-    this.#hasRefused = true;
-    if (room > 0) return room;
+    if (room > 0 || startable <= room) return Math.min(room, startable);
     return this.#isHeadWaiting && this.host.isOldestStartable() ? 1 : 0;
   }
 
@@ -118,17 +113,14 @@ class OrderedTurns implements Turns {
   /** Tells what is held, as far as it is its turn, and lets jobs start that may now. */
   advance(): void {
     if (this.#isTelling) return;
+    const before = this.#turns.length;
     this.#isTelling = true;
     try {
       this.#tellHeld();
     } finally {
       this.#isTelling = false;
     }
-    if (this.#hasRefused) {
-      this.#hasRefused = false;
-      this.host.wake();
-    }
-    this.host.endWhenDone();
+    if (this.#turns.length < before) this.host.wake();
   }
 
   #tellHeld(): void {
