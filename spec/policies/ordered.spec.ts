@@ -27,7 +27,7 @@ import {
   workerPoolSettled,
 } from '../../src/index.js';
 import type { JobOutcome, PoolConfig } from '../../src/index.js';
-import { Deferred } from '../support/deferred.js';
+import { Deferred, fateOf } from '../support/deferred.js';
 import { turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
 
@@ -539,6 +539,34 @@ describe('ordered', () => {
       expect(log).to.eql(['x1']);
       jobs.next('u1');
       expect(log).to.eql(['x1', 'y1']);
+      const ending = parts();
+      const more = new Subject<string>();
+      const shutdown = new Subject<string>();
+      const limited = { ...base, rateLimit: { limit: 2, interval: Infinity }, shutdown };
+      const rest = told(more.pipe(workerPool(ending.work, limited)));
+      for (const job of ['x1', 'x2', 'y1']) more.next(job);
+      ending.end('y1', 'x1');
+      shutdown.next('discard');
+      expect(rest).to.eql(['x1', 'y1', 'complete']);
+    });
+
+    it('so does a job that its caller gives up while it waits', async () => {
+      const { work, ...bench } = parts();
+      const jobs = new BackgroundJobs(work, { workers: 2, buffer: 1, queue: byKey((job) => job[0]), ordered: true });
+      const log = told(jobs.outcomes$);
+      const caller = new AbortController();
+      jobs.offer('x1');
+      const given = fateOf(jobs.submit('x2', { signal: caller.signal }));
+      jobs.offer('y1');
+      bench.end('y1');
+      jobs.pause();
+      bench.end('x1');
+      expect(log).to.eql(['completed x1']);
+      caller.abort('no more');
+      expect(log).to.eql(['completed x1', 'aborted x2', 'completed y1']);
+      await turn();
+      expect(given.status).to.equal('rejected');
+      await jobs.shutdown('abandon');
     });
 
     it('the results complete after what is told when the first in order expires', () => {
