@@ -408,6 +408,19 @@ describe('ordered', () => {
       return jobs.shutdown('abandon');
     });
 
+    it('a job that arrives meanwhile meets the overflow policy, although a worker is free', () => {
+      const { work, ...bench } = parts();
+      const jobs = new Subject<string>();
+      const log = told(jobs.pipe(workerPool(work, { workers: 2, buffer: 1, ordered: true })));
+      for (const job of ['a', 'b', 'c']) jobs.next(job);
+      bench.end('b', 'c');
+      for (const job of ['d', 'e']) jobs.next(job);
+      expect(log).to.eql([]);
+      jobs.next('f');
+      expect(log).to.have.lengthOf(1);
+      expect(log[0]).to.include('BufferOverflowError');
+    });
+
     it('a place is kept for the first in order while those of its key that run are in its way', async () => {
       const { work, started, ...bench } = parts();
       const clock = new VirtualTimeScheduler();

@@ -1,5 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'chai';
-import { map, NEVER, Subject } from 'rxjs';
+import { map, NEVER, Subject, VirtualTimeScheduler } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackgroundJobs, byKey, byPriority, coalesced, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobQueue, Overflow } from '../../src/index.js';
@@ -68,6 +69,60 @@ describe('coalesced', () => {
     second.abort('too');
     expect([await fates[1], jobs.stats.queued, jobs.stats.aborted]).to.eql(['too', 0, 1]);
     await jobs.shutdown('abandon');
+  });
+
+  it('fires the signal of a merged job that runs when the last of its callers has given up', async () => {
+    const held = new Held<string>();
+    const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1, queue: joined() });
+    jobs.offer('x');
+    const [first, second] = [new AbortController(), new AbortController()];
+    const fates = [first, second].map(({ signal }, i) => jobs.submit('ab'[i]!, { signal }).catch((e: unknown) => e));
+    held.complete('x');
+    await turn();
+    const { signal } = held.contexts.get('ab')!;
+    first.abort('gone');
+    expect([await fates[0], signal.aborted, jobs.stats.running]).to.eql(['gone', false, 1]);
+    second.abort('too');
+    expect([await fates[1], signal.aborted, signal.reason]).to.eql(['too', true, 'too']);
+    held.fail('ab', 'given up');
+    await turn();
+    expect(jobs.stats).to.include({ aborted: 1, running: 0 });
+    await jobs.shutdown();
+  });
+
+  it('runs in the context of the first; each outcome is told in that of its own caller', async () => {
+    const store = new AsyncLocalStorage<string>();
+    const held = new Held<string>();
+    const log: string[] = [];
+    const jobs = new BackgroundJobs(
+      (job: string, context) => {
+        log.push(`work ${job}: ${store.getStore()}`);
+        return held.promises(job, context);
+      },
+      {
+        workers: 1,
+        buffer: 1,
+        queue: joined(),
+        hooks: { settled: ({ job, status }) => log.push(`${status} ${job}: ${store.getStore()}`) },
+      },
+    );
+    jobs.offer('x');
+    const fates = ['anna', 'bert'].map((name) =>
+      store.run(name, () => jobs.submit(name[0]!).then(() => log.push(`${name}: ${store.getStore()}`))),
+    );
+    store.run('stranger', () => held.complete('x'));
+    await turn();
+    store.run('stranger', () => held.complete('ab'));
+    await Promise.all(fates);
+    expect(log.slice(1)).to.eql([
+      'dropped b: bert',
+      'completed x: undefined',
+      'work ab: anna',
+      'completed ab: anna',
+      'anna: anna',
+      'bert: bert',
+    ]);
+    await jobs.shutdown();
   });
 
   it('is kept by a part that came by offer, and is no victim when a part was sent', async () => {
@@ -181,5 +236,48 @@ describe('a bound for each key, and the lowest', () => {
     expect(answers).to.eql([true, true, true, false, true, false]);
     expect(jobs.inspect().queued.map(({ job }) => job)).to.eql(['d3', 'a2']);
     return jobs.shutdown('abandon');
+  });
+
+  it("'drop-lowest' counts what has waited: with ageing an old low one outranks a fresh one of the same priority", () => {
+    const scheduler = new VirtualTimeScheduler();
+    const queue = byPriority((job: string) => Number(job[1]), { ageing: 10 });
+    const config = { workers: 1, buffer: 2, overflow: 'drop-lowest', queue, scheduler } as const;
+    const jobs = new BackgroundJobs((_: string) => NEVER, config);
+    jobs.offer('x0');
+    jobs.offer('a0');
+    // 25 ms later the oldest counts as 2.5.
+    scheduler.schedule(() => undefined, 25);
+    scheduler.flush();
+    jobs.offer('b1');
+    expect([jobs.offer('c0'), jobs.offer('d2')]).to.eql([false, true]);
+    expect(jobs.inspect().queued.map(({ job }) => job)).to.eql(['a0', 'd2']);
+    return jobs.shutdown('abandon');
+  });
+
+  it("at `most` 'drop-lowest' chooses the lowest of that lane, though another lane has a lower one", () => {
+    const queue = byKey(letter, { most: 2, lane: byPriority((job: string) => Number(job[1])) });
+    const jobs = new BackgroundJobs((_: string) => NEVER, { workers: 1, buffer: 9, overflow: 'drop-lowest', queue });
+    const answers = ['x0', 'b0', 'a2', 'a1', 'a3', 'a1'].map((job) => jobs.offer(job));
+    expect(answers).to.eql([true, true, true, true, true, false]);
+    const left = jobs.inspect().queued.map(({ job }) => job);
+    expect(left.filter((job) => job.startsWith('a'))).to.eql(['a3', 'a2']);
+    expect(left).to.include('b0');
+    return jobs.shutdown('abandon');
+  });
+
+  it('at `most` what was sent or pulled is let in, and is no victim of it', async () => {
+    const queue = byKey(letter, { most: 1 });
+    const jobs = new BackgroundJobs((_: string) => NEVER, { workers: 1, buffer: 9, overflow: 'drop-oldest', queue });
+    jobs.offer('a0');
+    await Promise.all(['a1', 'a2'].map((job) => jobs.send(job)));
+    void jobs.submit('a3', { wait: true }).catch(() => undefined);
+    jobs.listenTo(['a4', 'a5']);
+    expect(jobs.offer('a6')).to.equal(true);
+    expect(jobs.offer('a7')).to.equal(true);
+    // Of those that were offered one waits at a time.
+    const queued = jobs.inspect().queued.map(({ job }) => job);
+    expect(queued.slice(0, 3)).to.eql(['a1', 'a2', 'a3']);
+    expect(queued).to.include('a7').and.not.to.include('a6');
+    await jobs.shutdown('abandon');
   });
 });
