@@ -234,6 +234,30 @@ describe('ordered', () => {
       expect(log).to.eql(['a', 'error: b failed']);
     });
 
+    it('what is before a failed job still starts, on its worker', () => {
+      const { work, started, ...bench } = parts();
+      const scheduler = new VirtualTimeScheduler();
+      const jobs = new Subject<string>();
+      const rateLimit = { limit: 2, interval: 10 };
+      const config = {
+        workers: 1,
+        buffer: 3,
+        queue: byKey((job: string) => job[0]),
+        rateLimit,
+        ordered: true,
+        scheduler,
+      };
+      const log = told(jobs.pipe(workerPool(work, config)));
+      for (const job of ['x1', 'x2', 'y1', 'z1']) jobs.next(job);
+      bench.end('x1');
+      // Keys take turns, and x2 waits for the window.
+      bench.fail('y1');
+      scheduler.flush();
+      expect(started).to.eql(['x1', 'y1', 'x2']);
+      bench.end('x2');
+      expect(log).to.eql(['x1', 'x2', 'error: y1 failed']);
+    });
+
     it('the failure of a job that has nothing before it is told before its teardown, as without the option', () => {
       const log: string[] = [];
       const work = () =>
