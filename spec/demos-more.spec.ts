@@ -222,9 +222,9 @@ describe('demo 09, marble testing', () => {
   });
 });
 
-describe('demo 10, the scheduler of Go', () => {
+describe('demo 17, the scheduler of Go', () => {
   it('runs a job for each SIGTERM that it sends itself, and then closes each worker', async () => {
-    const lines = await linesOf('10-go-scheduler');
+    const lines = await linesOf('17-go-scheduler');
     const processing = lines.slice(0, -3);
     expect(processing).to.have.lengthOf(5);
     for (const line of processing) expect(line).to.match(/^[123]<- Processing$/);

@@ -1,7 +1,7 @@
 // Go's scheduler of background jobs, line by line: behind each line, or above it, is the Go line that it stands for.
 // Each SIGTERM is a job. It sends itself five of them, finishes them on three workers, and exits.
 //
-// Run it with: node -r ts-node/register/transpile-only demos/10-go-scheduler.ts
+// Run it with: node -r ts-node/register/transpile-only demos/17-go-scheduler.ts
 import { firstValueFrom, from, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackgroundJobs, fromSignals, surviveSignals } from '../src/index.js';
