@@ -222,6 +222,139 @@ describe('demo 09, marble testing', () => {
   });
 });
 
+describe('demo 10, a client of an API that misbehaves', () => {
+  /** What it says at its end: each line's first number, and the troubles by their names. */
+  const report = (lines: readonly string[]) => {
+    const at = lines.findIndex((line) => line.startsWith('items '));
+    const told = new Map(lines.slice(at).map((line) => line.split(/ {2,}/, 2) as [string, string]));
+    const count = (name: string): number => Number.parseInt(told.get(name)!);
+    const trouble = new Map<string, number>();
+    for (const [, times, name] of told.get('trouble')?.matchAll(/(\d+) × (\w+)/g) ?? []) {
+      trouble.set(name!, Number(times));
+    }
+    const ended = count('completed') + count('failed') + count('aborted') + count('dropped');
+    return { count, ended, items: told.get('items'), trouble, lines: lines.slice(at) };
+  };
+
+  describe('left alone', () => {
+    let told: ReturnType<typeof report>;
+    before(async () => {
+      told = report(await linesOf('10-api-client'));
+    });
+
+    it('brings each item to an outcome, and only what no retry can help fails', () => {
+      expect([told.count('items'), told.ended, told.count('completed')]).to.deep.equal([40, 40, 39]);
+      expect(told.lines.find((line) => line.startsWith('failed'))).to.contain('item 13: ');
+      expect(told.trouble.get('TimeoutError')).to.be.at.least(5); // the items that hang when they are first asked for
+    });
+
+    it('lets nobody call after a 429: each time the quota of 25 is used up five workers get at most five', () => {
+      const refusals = told.trouble.get('429') ?? 0;
+      const others = [...told.trouble.values()].reduce((sum, times) => sum + times, -refusals);
+      expect(refusals).to.be.at.most(5 * Math.floor((told.count('completed') + others) / 25));
+    });
+  });
+
+  it('takes on no more items after SIGINT, and ends those that it has', async () => {
+    const demo = startDemo('10-api-client');
+    await demo.waitForLine(/^0\/40/);
+    demo.signal('SIGINT');
+    expect(await demo.exit).to.deep.equal(cleanExit);
+    const { count, ended, items } = report(demo.lines);
+    expect(items).to.match(/^\d+ until it was stopped$/);
+    expect(count('items')).to.be.below(40);
+    expect(ended).to.equal(count('items'));
+  });
+});
+
+describe('demo 11, tenants', () => {
+  interface Lane {
+    readonly offers: string;
+    readonly runs: readonly string[];
+    readonly lost: string;
+  }
+  type Picture = Record<'flood' | 'brisk' | 'small', Lane>;
+
+  /** Reads the three pictures as they are drawn. */
+  const read = (lines: readonly string[]): readonly Picture[] => {
+    const pictures: Record<string, { offers: string; runs: string[]; lost: string }>[] = [];
+    let lane = { offers: '', runs: [] as string[], lost: '' };
+    for (const line of lines) {
+      if (/^\d\. /.test(line)) pictures.push({});
+      const [, tenant, kind, marks] = /^ {2}(\w*) +(offers|runs|lost) {2,4}([ \w-]+)$/.exec(line) ?? [];
+      if (kind === 'offers') pictures.at(-1)![tenant!] = lane = { offers: marks!, runs: [], lost: '' };
+      else if (kind === 'runs') lane.runs.push(marks!);
+      else if (kind === 'lost') lane.lost = marks!;
+    }
+    return pictures;
+  };
+  const isMark = (mark: string | undefined): boolean => /\w/.test(mark ?? '');
+  const running = ({ runs }: Lane, tick: number): number => runs.filter((row) => isMark(row[tick])).length;
+  const start = ({ runs }: Lane, job: string): number => Math.max(...runs.map((row) => row.indexOf(job)));
+  const letters = (marks: string): string[] => [...marks].filter(isMark);
+  const ticks = Array.from({ length: 60 }, (_, tick) => tick);
+
+  let pictures: readonly Picture[];
+  before(async () => {
+    pictures = read(await linesOf('11-tenants'));
+    expect(pictures).to.have.lengthOf(3);
+  });
+
+  it('draws each job that is offered: it runs for four ticks, or it is lost', () => {
+    for (const picture of pictures) {
+      for (const { offers, runs, lost } of Object.values(picture)) {
+        const ran = runs.join('').match(/(\w)\1{3}/g)!;
+        expect(letters(runs.join(''))).to.have.lengthOf(ran.length * 4);
+        expect([...ran.map((bar) => bar[0]!), ...letters(lost)].sort()).to.deep.equal(letters(offers).sort());
+      }
+    }
+  });
+
+  it('never runs more than three jobs, and all three workers have their share', () => {
+    for (const picture of pictures) {
+      const sums = ticks.map((tick) => Object.values(picture).reduce((sum, lane) => sum + running(lane, tick), 0));
+      expect(Math.max(...sums)).to.equal(3);
+    }
+  });
+
+  it('never runs more than two of a tenant where it has lanes, also while a worker is free', () => {
+    const [arrivals, ...lanes] = pictures;
+    expect(Math.max(...ticks.map((tick) => running(arrivals!.flood, tick)))).to.equal(3);
+    for (const picture of lanes) {
+      for (const lane of Object.values(picture)) {
+        for (const tick of ticks) expect(running(lane, tick)).to.be.at.most(2);
+      }
+    }
+  });
+
+  it('starves the small tenant in the order of arrival, and nobody but the flood loses a job where there are lanes', () => {
+    const [arrivals, ...lanes] = pictures;
+    expect(letters(arrivals!.small.lost)).to.deep.equal(['B', 'c']);
+    for (const { flood, brisk, small } of lanes) {
+      expect([brisk.lost, small.lost]).to.deep.equal(['', '']);
+      expect(letters(flood.lost)).to.not.be.empty;
+      // A worker is free every four ticks at the latest, and the tenants take turns.
+      for (const job of letters(small.offers)) expect(start(small, job) - small.offers.indexOf(job)).to.be.at.most(4);
+    }
+  });
+
+  it('starts urgent jobs first, and with ageing one that has waited before a fresher urgent one', () => {
+    const [, strict, aged] = pictures;
+    /** Urgent jobs that arrived after c: those that overtook it, and those that it started before. */
+    const around = ({ flood }: Picture) => {
+      const later = letters(flood.runs.join('')).filter((job) => job > 'C' && job < 'a');
+      const overtook = later.filter((job) => start(flood, job) < start(flood, 'c'));
+      const waited = later.filter(
+        (job) => start(flood, job) > start(flood, 'c') && flood.offers.indexOf(job) < start(flood, 'c'),
+      );
+      return { overtook: new Set(overtook).size, waited: new Set(waited).size };
+    };
+    expect(around(strict!).waited).to.equal(0);
+    expect(around(aged!).overtook).to.be.above(0);
+    expect(around(aged!).waited).to.be.above(0);
+  });
+});
+
 describe('demo 17, the scheduler of Go', () => {
   it('runs a job for each SIGTERM that it sends itself, and then closes each worker', async () => {
     const lines = await linesOf('17-go-scheduler');
