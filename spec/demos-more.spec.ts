@@ -238,7 +238,8 @@ describe('demo 10, a client of an API that misbehaves', () => {
 
   describe('left alone', () => {
     let told: ReturnType<typeof report>;
-    before(async () => {
+    before(async function () {
+      this.timeout(60_000); // it takes some seconds by itself, and its start as long again on a busy machine
       told = report(await linesOf('10-api-client'));
     });
 
