@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { concat, map, NEVER, Observable, of, Subject, throwError, timer, VirtualTimeScheduler } from 'rxjs';
-import { PoolMonitor, workerPool, workerPoolSettled } from '../src/index.js';
+import { BackgroundJobs, PoolMonitor, workerPool, workerPoolSettled } from '../src/index.js';
 import type { JobHooks, JobOutcome, MonitorStats, ShutdownLevel } from '../src/index.js';
 import { Accounts } from './support/accounts.js';
 import { Held } from './support/deferred.js';
@@ -430,6 +430,35 @@ describe('PoolMonitor', () => {
       ]);
       expect(monitor.stats.completed).to.equal(2);
     });
+  });
+
+  describe('of a job that ends between two attempts', () => {
+    const ends: Record<
+      string,
+      (wait: Subject<void>, caller: AbortController, jobs: BackgroundJobs<number, unknown>) => void
+    > = {
+      'its wait fails': (wait) => wait.error('no more'),
+      'its wait ends without a value': (wait) => wait.complete(),
+      'its caller gives up': (_wait, caller) => caller.abort('enough'),
+      'it is cleared': (_wait, _caller, jobs) => void jobs.clear(),
+    };
+    for (const [title, end] of Object.entries(ends)) {
+      it(`counts it as delayed no more: ${title}`, async () => {
+        const monitor = new PoolMonitor();
+        const wait = new Subject<void>();
+        const caller = new AbortController();
+        const fail = (): Observable<unknown> => throwError(() => 'no');
+        const jobs = new BackgroundJobs(fail, { workers: 1, buffer: 1, retry: { delay: () => wait }, hooks: monitor });
+        const result = jobs.submit(1, { signal: caller.signal }).catch(() => undefined);
+        expect(monitor.stats).to.include({ delayed: 1, running: 0 });
+        end(wait, caller, jobs);
+        const { waiting: _waiting, workers: _workers, ...stats } = jobs.stats;
+        expect(monitor.stats).to.include(stats);
+        expect(stats).to.include({ delayed: 0, running: 0, lingering: 0 });
+        await result;
+        await jobs.shutdown();
+      });
+    }
   });
 
   describe('config', () => {

@@ -2,7 +2,7 @@ import { asyncScheduler, defer, map, startWith, Subject, throttle } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
 import { after } from './internal/support/after.js';
 import { checkConfig, checkDuration, checkScheduler } from './internal/support/checks.js';
-import { COUNTER, EVENTS } from './internal/lifecycle/hooks.js';
+import { COUNTER, EVENTS, WAS_DELAYED } from './internal/lifecycle/hooks.js';
 import { Durations } from './internal/support/durations.js';
 import type { DurationSummary } from './internal/support/durations.js';
 import type { JobHooks, JobOutcome, PoolStats } from './types.js';
@@ -141,15 +141,14 @@ class Books {
   settled(outcome: JobOutcome<unknown, unknown>): void {
     const counts = this.#counts;
     const ran = outcome.attempts > 0;
-    if (outcome.status !== 'dropped') {
-      counts[outcome.status]++;
-      if (ran) this.#running--;
-      else this.#queued--;
-    } else if (REFUSALS.has(outcome.reason)) counts.refused++;
+    const isRefused = outcome.status === 'dropped' && REFUSALS.has(outcome.reason);
+    if (isRefused) counts.refused++;
     else {
-      counts.evicted++;
-      if (ran) this.#delayed--;
-      else this.#queued--;
+      if (outcome.status === 'dropped') counts.evicted++;
+      else counts[outcome.status]++;
+      if (!ran) this.#queued--;
+      else if (outcome.status === 'dropped' || WAS_DELAYED in outcome) this.#delayed--;
+      else this.#running--;
     }
     if (ran) {
       this.#waits.add(outcome.queuedFor);

@@ -169,7 +169,7 @@ export interface JobHooks<J = unknown, R = unknown> {
   accepted?(job: J, id: number): void;
   /** An attempt begins: `work` is called next. */
   started?(job: J, context: JobContext, id: number): void;
-  /** An attempt failed and another will follow: the job is delayed. */
+  /** An attempt failed and another will follow, unless the job ends while it waits: it is delayed. */
   retrying?(job: J, error: unknown, attempt: number, id: number): void;
   /** The job has ended. Exactly once for each job offered, also for one that was refused. */
   settled?(outcome: JobOutcome<J, R>): void;

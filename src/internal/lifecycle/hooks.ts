@@ -16,6 +16,9 @@ export type Listeners<J, R> = { readonly [E in keyof Required<JobHooks<J, R>>]: 
 /** A hooks object that only counts has a function of this name, which says whether somebody hears of outcomes from it. */
 export const COUNTER: unique symbol = Symbol.for('rxjs-background-jobs:counter') as never;
 
+/** An outcome of a job that ended between two attempts has a property of this name: its numbers alone do not say so. */
+export const WAS_DELAYED: unique symbol = Symbol.for('rxjs-background-jobs:wasDelayed') as never;
+
 export const EVENTS: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];
 const HOOKS = `an object of hooks (${EVENTS.join(', ')})`;
 

@@ -7,6 +7,7 @@ import type { EvictionReason, JobDropped, JobOutcome, RefusalReason } from '../.
 import type { SchedulerLike } from 'rxjs';
 import { runIn } from '../support/asyncScope.js';
 import { clockOf } from '../support/clock.js';
+import { WAS_DELAYED } from './hooks.js';
 import type { Listeners } from './hooks.js';
 import { TimestampedFifo } from './timestampedFifo.js';
 
@@ -246,6 +247,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   /** Of a job that has no slot. */
   #end(item: T, outcome: JobOutcome<J, R>, turn?: Turn): void {
+    if (outcome.attempts > 0) Object.defineProperty(outcome, WAS_DELAYED, { value: true });
     this.#runFor(item, () => this.#tell(item, outcome, false, turn));
   }
 
