@@ -435,7 +435,7 @@ describe('PoolMonitor', () => {
   describe('of a job that ends between two attempts', () => {
     const ends: Record<
       string,
-      (wait: Subject<void>, caller: AbortController, jobs: BackgroundJobs<number, unknown>) => void
+      (wait: Subject<void>, caller: AbortController, jobs: BackgroundJobs<unknown, unknown>) => void
     > = {
       'its wait fails': (wait) => wait.error('no more'),
       'its wait ends without a value': (wait) => wait.complete(),
