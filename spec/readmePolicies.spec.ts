@@ -36,6 +36,7 @@ const CONFIGS: Readonly<Record<string, Config>> = {
   'ttl: 9': { ttl: 9 },
   'timeout: 6': { timeout: 6, work: bHangs },
   'retry: { count: 1, delay: 2 }': { retry: { count: 1, delay: 2 }, work: bFailsOnce },
+  '  and ordered: true': { retry: { count: 1, delay: 2 }, work: bFailsOnce, ordered: true },
   'rateLimit: { limit: 2, interval: 12 }': { rateLimit: { limit: 2, interval: 12 } },
   'queue: byPriority(letter)': { queue: byPriority(letter) },
   "  buffer: 2, 'drop-lowest'": { queue: byPriority(letter), buffer: 2, overflow: 'drop-lowest' },

@@ -227,9 +227,11 @@ export interface JobQueue<J> {
  * | `ttl` and `retry`        | the time is for the first start only                                                       |
  * | `ttl` and `queue`        | a job expires also while its key is locked                                                 |
  * | `rateLimit` and `buffer` | while no job may start, the places of free workers count: up to `workers + buffer` may wait |
+ * | `pause` and `buffer`     | the same; a drain waits for the end of the pause, its deadline does not                    |
+ * | `workers` at 0           | there are no such places: `buffer` may wait                                                |
+ * | `most` and `overflow`    | a key of which `most` jobs wait is a full buffer: the policy chooses among them             |
  * | `ordered` and `retry`    | a job that waits for its retry keeps its turn, and its place: those behind it are held     |
  * | `ordered` and `queue`    | a place is kept for the first in order while it waits; with `byPriority` it is a TypeError  |
- * | `workers` at 0           | there are no such places: `buffer` may wait                                                |
  */
 export interface PoolConfig<J, R> {
   /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
