@@ -78,6 +78,23 @@ describe('rateLimit', () => {
     );
   });
 
+  for (const limit of [1024, 1025, 5000]) {
+    it(`overdraws no window of ${limit} either, and holds back a thousandth of it at most`, () => {
+      const starts: number[] = [];
+      marbles(() => {
+        const work = (n: number): Observable<number> => {
+          starts.push(asyncScheduler.now());
+          return of(n);
+        };
+        const jobs$ = from(Array.from({ length: 3 * limit }, (_, i) => i));
+        jobs$.pipe(workerPool(work, { workers: 4, buffer: Infinity, rateLimit: { limit, interval: 10 } })).subscribe();
+      });
+      const counts = [0, 10, 20].map((time) => starts.filter((start) => start === time).length);
+      for (const count of counts) expect(count).to.be.within(limit - Math.ceil(limit / 1024), limit);
+      expect(starts.length).to.equal(3 * limit);
+    });
+  }
+
   it('asks a sync iterable for nothing while the window is full', () =>
     marbles(({ expectObservable, flush }) => {
       const taken: number[] = [];
@@ -132,6 +149,14 @@ describe('rateLimit', () => {
     for await (const n of pullThrough([1, 2, 3, 4, 5], (n) => [n], { workers: 3, buffer: 3, rateLimit })) seen.push(n);
     expect(seen).to.eql([1, 2, 3, 4, 5]);
   });
+
+  it('is off with a limit of Infinity', () =>
+    marbles(({ hot, expectObservable }) => {
+      const rateLimit = { limit: Infinity, interval: Infinity };
+      expectObservable(hot('(abc)').pipe(workerPool((job) => of(job), { workers: 1, buffer: 0, rateLimit }))).toBe(
+        '(abc)',
+      );
+    }));
 
   for (const [rateLimit, message] of [
     [5, 'rateLimit'],
