@@ -8,6 +8,8 @@ import { checkConfig, checkCount, checkDuration, checkNotifier, wrong } from '..
 import { isFunction, isObject } from '../support/is.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 
+const NONE: readonly Holder[] = [];
+
 /** RxJS's RetryConfig, checked. */
 interface RetryOptions {
   readonly count: number;
@@ -186,7 +188,9 @@ class Retries<T> implements Verdicts<T>, Policy {
     return next;
   }
 
-  get holders(): Holder[] {
+  get holders(): readonly Holder[] {
+    // Asked after each start.
+    if (this.#unseated.size === 0) return NONE;
     const holders: Holder[] = [];
     for (const delayed of this.#unseated) {
       if (delayed.hasLetGo && this.canStart(delayed)) holders.push(delayed.holder!);
