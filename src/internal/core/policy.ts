@@ -39,6 +39,11 @@ export interface Policy {
   stop?(): void;
 }
 
+/** Is it told of anything but the end? */
+export function isTold({ started, judged, queued, looking, emptied }: Policy): boolean {
+  return Boolean(started ?? judged ?? queued ?? looking ?? emptied);
+}
+
 /** Makes a policy for one subscription: state lives there. */
 export type PolicyFactory = (doors: PoolDoors) => Policy;
 

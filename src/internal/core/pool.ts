@@ -12,6 +12,7 @@ import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
 import type { Delayed, Verdicts } from './delayed.js';
+import { isTold } from './policy.js';
 import type { Policy, PolicyFactory, PoolDoors, VerdictDoors, VerdictsFactory } from './policy.js';
 import { Shutdown } from './shutdown.js';
 import type { ShutdownHost } from './shutdown.js';
@@ -142,7 +143,8 @@ export class Pool<J, R>
     this.policies = policies;
     // A policy may act on the pool while it is made.
     for (const make of options.policies) policies.push(make(this.#doors(now, gate)));
-    this.hasPolicies = policies.length > 0;
+    // One that is told nothing, as that of live workers, costs nothing: the loops over policies are a tenth of a promise job.
+    this.hasPolicies = policies.some((policy) => isTold(policy));
     results.add(() => {
       gate.stop();
       for (const policy of policies) policy.stop?.();
