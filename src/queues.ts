@@ -1,6 +1,8 @@
 import { describedBy, describeQueue } from './internal/queues/description.js';
 import { CoalescedOrder } from './internal/queues/coalesced.js';
 import { FifoOrder } from './internal/queues/fifo.js';
+import { LaneStore } from './internal/queues/laneStore.js';
+import { LevelStore } from './internal/queues/levelStore.js';
 import { KeyedOrder } from './internal/queues/keys.js';
 import { LevelOrder, PriorityOrder, rankOf } from './internal/queues/priority.js';
 import { checkConfig, checkCount, checkFunction, checkPositive, wrong } from './internal/support/checks.js';
@@ -41,6 +43,7 @@ export function byPriority<J>(priority: (job: J) => number, config: PriorityConf
       entry.rank = rankOf(priority(job), entry.arrivedAt, step);
     },
     makeOrder: () => (step === Infinity ? new LevelOrder() : new PriorityOrder()),
+    makeLean: step === Infinity ? <T>() => new LevelStore<T>(priority) : undefined,
   });
 }
 
@@ -97,6 +100,7 @@ export function byKey<J>(key: (job: J) => unknown, config: KeyConfig<J> = {}): J
       inside?.read(entry, job);
     },
     makeOrder: <T>(isByRank: boolean) => new KeyedOrder<T>(rules, isByRank),
+    makeLean: inside === undefined && rules.most === Infinity ? <T>() => new LaneStore<T>(key, rules.limit) : undefined,
     merge: inside?.merge,
   });
 }

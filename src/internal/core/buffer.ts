@@ -223,7 +223,7 @@ export class Buffer<T> {
   #victim(): T {
     const { store } = this;
     if (this.#overflow === 'drop-lowest') return store.evictLowest!();
-    return this.#overflow === 'replace-newest' ? store.evictNewest() : store.evictOldest();
+    return this.#overflow === 'replace-newest' ? store.evictNewest!() : store.evictOldest!();
   }
 }
 

@@ -134,7 +134,7 @@ export class Pool<J, R>
     this.#crew = new Crew(options.workers);
     this.scheduler = options.scheduler;
     const now = (this.now = clockOf(options.scheduler));
-    this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned) ?? new PlainStore<J>();
+    this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned, true) ?? new PlainStore<J>();
     this.buffer = new Buffer(this.store, options.overflow, observer, () => this.#onNotified());
     const gate = (this.gate = new Gate(this, now, options.scheduler));
     const verdicts = (this.verdicts = options.verdicts?.<J>(this));

@@ -33,9 +33,9 @@ export interface JobStore<T> {
   /** Removes the oldest. Only when `length > 0`. */
   take(): T;
   /** Removes the oldest that may be evicted. Only when `evictable > 0`. */
-  evictOldest(): T;
+  evictOldest?(): T;
   /** Removes the youngest that may be evicted. Only when `evictable > 0`. */
-  evictNewest(): T;
+  evictNewest?(): T;
   /** The place in the order of arrival of the job that left last, where starts have an order of their own. */
   readonly order?: number;
   /** And that of the oldest, Infinity when nothing waits; where the store keeps it. */
@@ -56,8 +56,12 @@ export interface JobStore<T> {
   drain?(): Iterable<T>;
 }
 
-/** Makes the store of one subscription, by its clock; where items are owned they are records. `undefined`: the form's own will do. */
-export type StoreFactory = <T>(now: () => number, isOwned: boolean) => JobStore<T> | undefined;
+/**
+ * Makes the store of one subscription, by its clock; where items are owned they are records. `undefined`: the form's own will do.
+ *
+ * @param isUnwatched nobody is told the ids and times of the jobs
+ */
+export type StoreFactory = <T>(now: () => number, isOwned: boolean, isUnwatched?: boolean) => JobStore<T> | undefined;
 
 /** A job that has lost its place, with what was known of it there. */
 export interface Removed<T> {

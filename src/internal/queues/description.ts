@@ -1,3 +1,4 @@
+import { isEvicting } from '../core/buffer.js';
 import type { StoreFactory } from '../core/store.js';
 import type { JobQueue, Overflow } from '../../types.js';
 import { wrong } from '../support/checks.js';
@@ -17,8 +18,11 @@ interface Described extends QueueRules {
 export function describeQueue<J>(rules: QueueRules): JobQueue<J> {
   const makeStore =
     (overflow: Overflow, keepsArrivals: boolean): StoreFactory =>
-    <T>(now: () => number, isOwned: boolean) =>
-      new QueueStore<T>({ rules, overflow, keepsArrivals, now, isOwned });
+    <T>(now: () => number, isOwned: boolean, isUnwatched = false) => {
+      const isLean = isUnwatched && !isOwned && !keepsArrivals && !isEvicting(overflow);
+      const lean = isLean ? rules.makeLean?.<T>() : undefined;
+      return lean ?? new QueueStore<T>({ rules, overflow, keepsArrivals, now, isOwned });
+    };
   const described: Described = { ...rules, makeStore };
   return Object.freeze({ [QUEUE]: described }) as unknown as JobQueue<J>;
 }

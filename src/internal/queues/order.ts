@@ -1,3 +1,4 @@
+import type { JobStore } from '../core/store.js';
 import type { Entry } from './entry.js';
 import type { Victims } from './victims.js';
 
@@ -48,6 +49,8 @@ export interface QueueRules {
   /** Asks the user's callbacks about a job that arrives, and keeps their answers in its entry. */
   readonly read: (entry: Entry<unknown>, job: never) => void;
   readonly makeOrder: OrderFactory;
+  /** Makes the store of jobs that leave only to start, where such an order has one. */
+  readonly makeLean?: (<T>() => JobStore<T>) | undefined;
   /** Where a job that arrives is merged into one that waits: what both are together. */
   readonly merge?: ((waiting: never, incoming: never) => unknown) | undefined;
 }
