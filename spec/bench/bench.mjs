@@ -1,4 +1,5 @@
-// CPU time per job, as a ratio to the floor of the same round: each case in a process of its own, rounds alternated.
+// CPU time per job, as a ratio to the floor and to the bare pool of the same round: each case in a process of its own, rounds
+// alternated.
 //   npm run bench                      all cases
 //   npm run bench -- floor workerPool  these
 //   JOBS=1000 ROUNDS=9 npm run bench
@@ -39,13 +40,16 @@ else {
   const unknown = names.find((name) => !(name in cases));
   if (unknown !== undefined) throw new Error(`no case ${unknown}: there are ${Object.keys(cases).join(', ')}`);
   const ratios = Object.fromEntries(names.map((name) => [name, []]));
+  const toBare = Object.fromEntries(names.map((name) => [name, []]));
   const times = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     const floor = inProcess('floor');
+    const bare = inProcess('workerPool');
     for (const name of names) {
-      const time = name === 'floor' ? floor : inProcess(name);
+      const time = name === 'floor' ? floor : name === 'workerPool' ? bare : inProcess(name);
       times[name].push(time);
       ratios[name].push(time / floor);
+      toBare[name].push(time / bare);
     }
   }
   console.log(
@@ -55,6 +59,7 @@ else {
     names.map((name) => ({
       case: name,
       '× floor': +median(ratios[name]).toFixed(1),
+      '× bare': +median(toBare[name]).toFixed(2),
       'ns per job': Math.round(median(times[name])),
     })),
   );

@@ -1,11 +1,26 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { asyncScheduler, map, NEVER, of, Subject, timer } from 'rxjs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { asyncScheduler, defer, finalize, map, mergeMap, NEVER, of, Subject, timer, toArray } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackgroundJobs, byKey, byPriority, pullThrough, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { Overflow } from '../../src/index.js';
 import { Held } from '../support/deferred.js';
+import { turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
+
+/** Distinct keys, so many waiting at once. KEYS=10000000 is for the patient. */
+const KEYS = Number(process.env['KEYS'] ?? 100_000);
+const BURST = 10_000;
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+function heapAfterGc(): number {
+  gc();
+  return process.memoryUsage().heapUsed;
+}
 
 const byNumber = byPriority((job: string) => Number(job[1]));
 
@@ -184,6 +199,57 @@ describe('byPriority', () => {
 });
 
 describe('byKey', () => {
+  for (const form of ['workerPool', 'BackgroundJobs']) {
+    it(`leaves nothing behind of a key that is done, of ${KEYS} keys: ${form}`, async function () {
+      this.timeout(300_000);
+      const work = async (n: number): Promise<number> => n;
+      const config = { workers: 4, buffer: Infinity, queue: byKey((n: number) => `key ${n}`) };
+      const source = new Subject<number>();
+      let ended = 0;
+      const pool = source.pipe(workerPool(work, config)).subscribe(() => ended++);
+      const jobs = new BackgroundJobs(work, config);
+      const burst = async (from: number): Promise<void> => {
+        for (let n = from; n < from + BURST; n++) {
+          if (form === 'workerPool') source.next(n);
+          else jobs.offer(n);
+        }
+        await jobs.idle();
+        while (form === 'workerPool' && ended < from + BURST) await turn();
+      };
+      await burst(0);
+      const before = heapAfterGc();
+      for (let n = BURST; n < KEYS; n += BURST) await burst(n);
+      // A lane that stayed would be a hundred bytes, and its key as many.
+      expect((heapAfterGc() - before) / KEYS, 'bytes a key').to.be.below(5);
+      pool.unsubscribe();
+      await jobs.shutdown();
+    });
+  }
+
+  it('runs one job of each key at once, of more keys than workers, and gives each its turn', () =>
+    marbles(({ cold, expectObservable, flush }) => {
+      const keys = 'abcde';
+      const running = new Map<string, number>();
+      let most = 0;
+      const work = (job: string): Observable<string> =>
+        defer(() => {
+          running.set(job[0]!, (running.get(job[0]!) ?? 0) + 1);
+          most = Math.max(most, ...running.values());
+          return timer(2).pipe(
+            map(() => job),
+            finalize(() => running.set(job[0]!, running.get(job[0]!)! - 1)),
+          );
+        });
+      const jobs$ = cold('(x|)').pipe(mergeMap(() => [...keys].flatMap((key) => [`${key}1`, `${key}2`, `${key}3`])));
+      const queue = byKey((job: string) => job[0]);
+      const started$ = jobs$.pipe(workerPool(work, { workers: 2, buffer: Infinity, queue }), toArray());
+      expectObservable(started$.pipe(map((all) => all.join(' ')))).toBe('16ms (r|)', {
+        r: 'a1 b1 c1 d1 e1 a2 b2 c2 d2 e2 a3 b3 c3 d3 e3',
+      });
+      flush();
+      expect(most).to.equal(1);
+    }));
+
   const byLetter = byKey((job: string) => job[0]);
 
   it('runs one job of a key at a time, and passes those whose key is busy', () =>
