@@ -226,6 +226,17 @@ describe('byKey', () => {
     });
   }
 
+  it('drops what waits of every key at a discard, also where nobody watches, and finishes what runs', () =>
+    marbles(({ hot, expectObservable, expectSubscriptions }) => {
+      const jobs$ = hot('   (abcABC)-d');
+      const shutdown = hot('-x', { x: 'discard' });
+      const expected = '    ----(ab|)';
+      const queue = byKey((job: string) => job.toLowerCase());
+      const work = (job: string): Observable<string> => timer(4).pipe(map(() => job));
+      expectObservable(jobs$.pipe(workerPool(work, { workers: 2, buffer: 9, queue, shutdown }))).toBe(expected);
+      expectSubscriptions(jobs$.subscriptions).toBe('^!');
+    }));
+
   it('runs one job of each key at once, of more keys than workers, and gives each its turn', () =>
     marbles(({ cold, expectObservable, flush }) => {
       const keys = 'abcde';
