@@ -14,6 +14,10 @@ npm install --silent --no-audit --no-fund "./$tarball" "rxjs@7.8.2" "@types/node
 cat > use.cjs <<'JS'
 const { from, lastValueFrom, toArray } = require('rxjs');
 const { workerPool } = require('rxjs-background-jobs');
+const { adaptiveWorkers } = require('rxjs-background-jobs/adaptive');
+adaptiveWorkers({ min: 1, max: 8 }).subscribe((limit) => {
+  if (limit !== 1) throw new Error(`CommonJS, adaptive: ${limit}`);
+});
 lastValueFrom(from([1, 2]).pipe(workerPool(async (x) => x * 2, { workers: 2, buffer: 2 }), toArray())).then((r) => {
   if (String(r) !== '2,4') throw new Error(`CommonJS: ${r}`);
 });
@@ -21,6 +25,10 @@ JS
 cat > use.mjs <<'JS'
 import { from, lastValueFrom, toArray } from 'rxjs';
 import { BackgroundJobs, workerPool } from 'rxjs-background-jobs';
+import { adaptiveWorkers } from 'rxjs-background-jobs/adaptive';
+adaptiveWorkers({ min: 1, max: 8 }).subscribe((limit) => {
+  if (limit !== 1) throw new Error(`ES modules, adaptive: ${limit}`);
+});
 const r = await lastValueFrom(from([1, 2]).pipe(workerPool(async (x) => x * 2, { workers: 2, buffer: 2 }), toArray()));
 if (String(r) !== '2,4') throw new Error(`ES modules: ${r}`);
 await new BackgroundJobs(async (x) => x, { workers: 1, buffer: 1 }).shutdown();
@@ -28,8 +36,14 @@ JS
 cat > use.ts <<'TS'
 import { from, Observable } from 'rxjs';
 import { BackgroundJobs, fromSignals, gracefulShutdown, pullThrough, workerPool, workerPoolSettled } from 'rxjs-background-jobs';
-import type { JobOutcome } from 'rxjs-background-jobs';
+import type { JobHooks, JobOutcome } from 'rxjs-background-jobs';
+import { adaptiveWorkers } from 'rxjs-background-jobs/adaptive';
+import type { AdaptiveWorkers, AdaptiveWorkersConfig } from 'rxjs-background-jobs/adaptive';
 
+const limits: AdaptiveWorkersConfig = { min: 1, max: 8, initial: undefined, algorithm: 'gradient', tolerance: 1.2 };
+const adaptive: AdaptiveWorkers = adaptiveWorkers(limits);
+const limit: Observable<number> = adaptive;
+const learning: JobHooks<string, number> = adaptive;
 const doubled: Observable<number> = from([1]).pipe(workerPool(async (x) => x * 2, { workers: 1, buffer: 1 }));
 const settled: Observable<JobOutcome<number, string>> = from([1]).pipe(
   workerPoolSettled(async (x) => String(x), { workers: 1, buffer: 1, overflow: undefined }),
@@ -50,7 +64,7 @@ class Lengths extends BackgroundJobs<string, number> {
 const explicit: Observable<number> = from(['a']).pipe(workerPool<string, number>(async (x) => x.length, { workers: 1, buffer: 1 }));
 const wrap = <J, R>(work: (job: J) => Promise<R>): BackgroundJobs<J, R> => new BackgroundJobs<J, R>(work, { workers: 1, buffer: 1 });
 const wrapped: Promise<string> = wrap(async (n: number) => String(n)).submit(1);
-export { doubled, explicit, length, Lengths, settled, through, wrapped };
+export { doubled, explicit, learning, length, Lengths, limit, settled, through, wrapped };
 TS
 cat > body.ts <<'TS'
 import type { Observable } from 'rxjs';

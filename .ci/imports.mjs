@@ -1,5 +1,5 @@
 // In src, imports point down and in no circle, types included. The layers, the highest first, with what may import what beside it:
-//   index · forms (one another) · options · wings (handle → lifecycle) · core (one another) · support · errors · types
+//   entry points of their own · index · forms (one another) · options · wings (handle → lifecycle) · core (one another) · support · errors · types
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { argv, exit } from 'node:process';
@@ -10,6 +10,8 @@ const src = resolve(argv[2] ?? fileURLToPath(new URL('../src', import.meta.url))
 
 /** The first pattern that matches a file's path says in which layer it is. A wing is a layer of its own. */
 const LAYERS = [
+  // They import what is public, one file at a time, and nothing that is internal.
+  { name: 'an entry point', pattern: /^adaptive\//, rank: 8, only: ['the forms', 'the errors', 'the types'] },
   { name: 'the index', pattern: /^index\.ts$/, rank: 7 },
   { name: 'the types', pattern: /^types\.ts$/, rank: 0 },
   { name: 'the errors', pattern: /^errors\.ts$/, rank: 1 },
@@ -44,6 +46,7 @@ const files = readdirSync(src, { recursive: true })
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 function isAllowed(from, to) {
+  if (from.only !== undefined && to !== from && !from.only.includes(to.name)) return false;
   return to.rank < from.rank || to === from || (from.beside ?? []).includes(to.name);
 }
 
@@ -53,7 +56,12 @@ for (const [file, imported] of imports) {
   const isForbidden = (other) => !isAllowed(from, layerOf(other));
   for (const other of imported.filter(isForbidden)) {
     const to = layerOf(other);
-    const why = to.rank > from.rank ? 'imports point down' : 'wings do not know each other';
+    const why =
+      to.rank > from.rank
+        ? 'imports point down'
+        : from.only
+          ? `it imports only ${from.only.join(', ')}`
+          : 'wings do not know each other';
     problems.push(`src/${file} → src/${other}: ${from.name} may not import ${to.name}, because ${why}.`);
   }
   // The search for circles does not follow them, or it would tell of each of them again.
