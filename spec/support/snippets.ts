@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import ts from 'typescript';
 
 const root = join(__dirname, '../..');
+/** The library, or one of its entry points, in an import. */
+const LIBRARY = /'rxjs-background-jobs(\/[a-z]+)?'/g;
 
 /** What the compiler, as strict as it is with src, says against `programs`. */
 export function problemsOf(programs: readonly string[]): string[] {
@@ -19,7 +21,7 @@ export function problemsOf(programs: readonly string[]): string[] {
   const { readFile, fileExists } = host;
   const text = (path: string): string | undefined => {
     const code = programs[names.indexOf(path)];
-    return code && `${code.replace("'rxjs-background-jobs'", "'../src/index.js'")}\nexport {};\n`;
+    return code && `${code.replace(LIBRARY, (_, entry: string = '') => `'../src${entry}/index.js'`)}\nexport {};\n`;
   };
   host.readFile = (path) => text(path) ?? readFile(path);
   host.fileExists = (path) => names.includes(path) || fileExists(path);
@@ -42,8 +44,9 @@ export function runSnippet(
     compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
   });
   const requireHere = createRequire(__filename);
-  const load = (name: string): unknown =>
-    modules[name] ?? requireHere(name === 'rxjs-background-jobs' ? '../../src/index.ts' : name);
+  const load = (name: string): unknown => {
+    return modules[name] ?? requireHere(name.replace(/^rxjs-background-jobs(\/.+)?$/, '../../src$1/index.ts'));
+  };
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- a program of our own documents
   const program = new Function('require', 'exports', ...Object.keys(globals), outputText) as (
     ...args: unknown[]
