@@ -199,13 +199,12 @@ describe('adaptiveWorkers', () => {
         const workers = adaptiveWorkers({ min: 1, max: 100, initial: 20, algorithm });
         const [a, b] = [new Told(workers), new Told(workers)];
         const [first, second] = [a.start(10), b.start(10)];
-        a.end(first[0]!, failed);
+        for (const id of first) a.end(id, completed);
+        expect(a.limits).to.eql([20]);
+        b.end(second[0]!, failed);
         expect(a.limits).to.eql([20, 16]);
-        for (const id of first.slice(1)) a.end(id, failed);
-        for (const id of second) b.end(id, failed);
+        for (const id of second.slice(1)) b.end(id, failed);
         expect(a.limits).to.eql([20, 16]);
-        b.batch(1, failed);
-        expect(a.limits).to.eql([20, 16, 12]);
       });
 
       it('asks isOverload which failures count, and learns nothing from the others', () => {
@@ -342,6 +341,27 @@ describe('adaptiveWorkers', () => {
       for (let i = 0; i < 20; i++) told.batch(told.limit, completed);
       expect(told.limits.slice(2, 5)).to.eql([40, 20, 40]);
       expect(told.limit).to.be.greaterThan(40);
+    });
+
+    it('measures the time without a queue again from time to time', () => {
+      const told = new Told(adaptiveWorkers({ min: 1, max: 100, algorithm: 'gradient' }));
+      // A service that serves 12 at once.
+      const play = (ms: number): void =>
+        told.batch(told.limit, { ...completed, ranFor: (ms * Math.max(12, told.limit)) / 12 });
+      for (let i = 0; i < 1000; i++) play(10);
+      for (let i = 0; i < 3000; i++) play(7);
+      expect(told.limits.slice(-30).every((limit) => limit <= 15)).to.be.true;
+    });
+
+    it('takes what it measures for the time without a queue, once half of the limit has not helped', () => {
+      const told = new Told(adaptiveWorkers({ min: 1, max: 100, algorithm: 'gradient' }));
+      told.batch(1, failed); // No doubling from here on.
+      for (let i = 0; i < 1000; i++) told.batch(told.limit);
+      expect(told.limit).to.equal(100);
+      const before = told.limits.length;
+      for (let i = 0; i < 1000; i++) told.batch(told.limit, { ...completed, ranFor: 14 });
+      expect(Math.min(...told.limits.slice(before))).to.be.within(20, 30);
+      expect(told.limit).to.equal(100);
     });
 
     it('bears attempts that take no time', () => {
