@@ -447,9 +447,9 @@ describe('gracefulShutdown', () => {
         TypeError,
         "no option 'abortgrace': did you mean 'abortGrace'?",
       );
-      expect(make({ ...good, timeout: 5 })).to.throw(
+      expect(make({ ...good, level: 5 })).to.throw(
         TypeError,
-        /has no option 'timeout': .*on, deadline, abortGrace, scheduler/,
+        /has no option 'level': .*on, deadline, abortGrace, scheduler/,
       );
     });
 

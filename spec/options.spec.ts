@@ -314,7 +314,7 @@ describe('options', () => {
   });
 
   describe('are read once', () => {
-    const every: readonly (keyof Config)[] = [
+    const every = [
       'workers',
       'buffer',
       'shutdown',
@@ -325,7 +325,7 @@ describe('options', () => {
       'retry',
       'timeout',
       'ttl',
-    ];
+    ] as const satisfies readonly (keyof Config)[];
     const events: readonly (keyof JobHooks)[] = ['accepted', 'started', 'retrying', 'settled', 'released'];
 
     /** `given`, with a count of how often each of its members is read. */
@@ -428,7 +428,7 @@ describe('options', () => {
       });
     }
 
-    for (const key of ['concurrency', 'size', '', '5', '__proto']) {
+    for (const key of ['colour', 'sizes', '', '5', '__proto']) {
       it(`are refused with all that there are: '${key}'`, () => {
         for (const form of names) {
           const thrown = errorOf(() => make(form, { ...base, [key]: 1 }));

@@ -215,6 +215,36 @@ export interface JobQueue<J> {
   [queueOf](job: J): void;
 }
 
+declare const calledHere: unique symbol;
+/** Nothing is of this type: the compiler's message about what is given names it, and so says what the option is called. */
+interface CalledHere<Name extends string> {
+  readonly [calledHere]: Name;
+}
+
+/** The options by the names that they have in other libraries. */
+interface MisnamedOptions {
+  /** @deprecated It is called `workers` here. */
+  readonly concurrency?: CalledHere<'workers'> | undefined;
+  /** @deprecated It is called `workers` here. */
+  readonly concurrent?: CalledHere<'workers'> | undefined;
+  /** @deprecated It is called `buffer` here. */
+  readonly size?: CalledHere<'buffer'> | undefined;
+  /** @deprecated It is called `buffer` here. */
+  readonly max?: CalledHere<'buffer'> | undefined;
+  /** @deprecated It is called `overflow` here. */
+  readonly strategy?: CalledHere<'overflow'> | undefined;
+  /** @deprecated Write `retry: n`. */
+  readonly retries?: CalledHere<'retry: n'> | undefined;
+  /** @deprecated Write `retry: n - 1`, which does not count the first attempt. */
+  readonly attempts?: CalledHere<'retry: n - 1'> | undefined;
+  /** @deprecated Write `queue: byPriority((job) => …)`. */
+  readonly priority?: CalledHere<'queue: byPriority((job) => …)'> | undefined;
+  /** @deprecated Write `rateLimit: { limit, interval }`. */
+  readonly interval?: CalledHere<'rateLimit: { limit, interval }'> | undefined;
+  /** @deprecated Write `shutdown: signal`, which lets accepted jobs finish. */
+  readonly signal?: CalledHere<'shutdown: signal'> | undefined;
+}
+
 /**
  * What a pool is given. Where two options meet:
  *
@@ -233,7 +263,7 @@ export interface JobQueue<J> {
  * | `ordered` and `retry`    | a job that waits for its retry keeps its turn, and its place: those behind it are held     |
  * | `ordered` and `queue`    | a place is kept for the first in order while it waits; with `byPriority` it is a TypeError  |
  */
-export interface PoolConfig<J, R> {
+export interface PoolConfig<J, R> extends MisnamedOptions {
   /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
   readonly name?: string | undefined;
   /**

@@ -24,9 +24,20 @@ describe('a suggestion', () => {
       expect(said(word)).to.equal(`form has no option '${word}': did you mean '${meant}'?`);
     });
   }
-  for (const word of ['', '5', 'size', 'work', 'concurrency', 'offset', 'workersworkers']) {
+  for (const word of ['', '5', 'sizes', 'work', 'colour', 'offset', 'workersworkers']) {
     it(`is all that there are, where none is near: '${word}'`, () => {
       expect(said(word)).to.equal(`form has no option '${word}': there are workers, buffer, on; see there`);
+    });
+  }
+
+  const translated: Record<string, string> = {
+    concurrency: "it is called 'workers' here",
+    CONCURENCY: "it is called 'workers' here",
+    Size: "it is called 'buffer' here",
+  };
+  for (const [word, hint] of Object.entries(translated)) {
+    it(`is what a word of another library is called here: ${word}`, () => {
+      expect(said(word)).to.equal(`form has no option '${word}': ${hint}`);
     });
   }
 

@@ -1,8 +1,10 @@
 // What a user may have meant by a word that is not known.
 import { show } from './describe.js';
+import { SYNONYMS } from './synonyms.js';
 
 /**
- * The error of a member that is none of `known`: it names the one that was meant, or all that there are.
+ * The error of a member that is none of `known`: it names the one that was meant, says what another library's word is called
+ * here, or names all that there are.
  *
  * @param kind what the members are
  * @param note on all of them
@@ -15,8 +17,19 @@ export function unknownMember(
   note = '',
 ): TypeError {
   const near = known.find((other) => isNear(member, other, other.length > 4 ? 2 : 1));
-  const hint = near === undefined ? `there are ${known.join(', ')}${note}` : `did you mean ${show(near)}?`;
-  return new TypeError(`${of} has no ${kind} ${show(member)}: ${hint}`);
+  const hint = near === undefined ? undefined : `did you mean ${show(near)}?`;
+  const all = `there are ${known.join(', ')}${note}`;
+  return new TypeError(`${of} has no ${kind} ${show(member)}: ${hint ?? translated(member, known) ?? all}`);
+}
+
+/** What another library's word is called here, where it means one of the known options. A long word may be misspelt. */
+function translated(word: string, known: readonly string[]): string | undefined {
+  for (const [options, words, hint] of SYNONYMS) {
+    const option = options.split(' ').find((other) => known.includes(other));
+    if (option !== undefined && words.split(' ').some((other) => isNear(word, other, other.length > 6 ? 1 : 0)))
+      return hint ?? `it is called ${show(option)} here`;
+  }
+  return undefined;
 }
 
 /** The known word of which `word` is a misspelling: other capitals, or one letter too many, missing, wrong or exchanged. */
