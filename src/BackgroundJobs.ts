@@ -3,6 +3,7 @@ import type { Observable, ObservableInput, Subscription } from 'rxjs';
 import type { DeadlineConfig } from './gracefulShutdown.js';
 import { Jobs } from './internal/handle/jobs.js';
 import type { CallOptions } from './internal/handle/jobs.js';
+import { refuseMisnamed } from './internal/handle/misnamed.js';
 import { readPoolOptions } from './internal/options.js';
 import { checkConfig, checkSignal } from './internal/support/checks.js';
 import type {
@@ -201,6 +202,10 @@ function inside<J, R>(handle: unknown, method: string): Jobs<J, R> {
 export const BackgroundJobs = class BackgroundJobs<J, R> implements AsyncDisposable {
   declare readonly outcomes$: Observable<JobOutcome<J, R>>;
   declare readonly ended: Promise<ShutdownReport<J>>;
+
+  static {
+    refuseMisnamed(this.prototype);
+  }
 
   constructor(work: (job: J, context: JobContext) => ObservableInput<R>, config: PoolConfig<J, R>) {
     const jobs = new Jobs<J, R>(readPoolOptions<J, R>('BackgroundJobs', work, config), pipeline);
