@@ -38,6 +38,7 @@ export const cases = {
   'workerPool, timeout': pool({ timeout: 5000 }),
   'workerPool, ttl': pool({ ttl: 60_000 }),
   'workerPool, rateLimit': pool({ rateLimit: { limit: 1e9, interval: 1000 } }),
+  'workerPool, ordered': pool({ ordered: true }),
   'workerPool, live workers': pool({ workers: of(WORKERS) }),
   'workerPool, byPriority, 32 levels': pool({ queue: byPriority((x) => x % 32) }),
   'workerPool, byKey, 10,000 keys': pool({ queue: byKey((x) => x % 10_000) }),
