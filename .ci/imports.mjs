@@ -1,5 +1,5 @@
 // In src, imports point down and in no circle, types included. The layers, the highest first, with what may import what beside it:
-//   entry points of their own · index · forms (one another) · options · wings (handle → lifecycle) · core (one another) · support · errors · types
+//   entry points of their own · index · forms (one another) · options · wings (leases → handle → lifecycle) · core (one another) · support · errors · types
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { argv, exit } from 'node:process';
@@ -19,6 +19,12 @@ const LAYERS = [
   { name: 'the options', pattern: /^internal\/options\.ts$/, rank: 5 },
   { name: 'the wing lifecycle', pattern: /^internal\/lifecycle\//, rank: 4 },
   { name: 'the wing handle', pattern: /^internal\/handle\//, rank: 4, beside: ['the wing lifecycle'] },
+  {
+    name: 'the wing leases',
+    pattern: /^internal\/leases\//,
+    rank: 4,
+    beside: ['the wing handle', 'the wing lifecycle'],
+  },
   { name: 'the wing policies', pattern: /^internal\/policies\//, rank: 4 },
   { name: 'the wing queues', pattern: /^internal\/queues\//, rank: 4 },
   { name: 'the core', pattern: /^internal\/core\//, rank: 3 },

@@ -3,7 +3,14 @@ import { runInThisContext } from 'node:vm';
 import { expect } from 'chai';
 import { build } from 'esbuild';
 import * as library from '../src/index.js';
-import { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError, PoolMonitor } from '../src/index.js';
+import {
+  BufferOverflowError,
+  JobAbortedError,
+  JobDroppedError,
+  JobFailedError,
+  LeaseLostError,
+  PoolMonitor,
+} from '../src/index.js';
 import type { DropReason, JobDropped } from '../src/index.js';
 
 const job = { to: 'a' };
@@ -13,6 +20,7 @@ const make: Record<string, () => Error & { readonly job: unknown }> = {
   JobDroppedError: () => new JobDroppedError('full', job),
   JobAbortedError: () => new JobAbortedError(job),
   JobFailedError: () => new JobFailedError(job, { cause }),
+  LeaseLostError: () => new LeaseLostError(job),
 };
 const reasons: Record<DropReason, 'refused' | 'evicted'> = {
   full: 'refused',

@@ -84,6 +84,26 @@ export class JobAbortedError<J = unknown> extends Error {
 }
 
 /**
+ * Another may have this leased job now: the reason with which its signal fires, and that of its outcome `'aborted'`, even where
+ * its work has fulfilled.
+ */
+export class LeaseLostError<J = unknown> extends Error {
+  readonly job: J;
+
+  constructor(job: J) {
+    super('lease was lost: another may have the job now');
+    this.job = job;
+  }
+
+  override get name(): 'LeaseLostError' {
+    return 'LeaseLostError';
+  }
+  override set name(name: string) {
+    rename(this, name);
+  }
+}
+
+/**
  * A job of a {@link BackgroundJobs} failed and nobody could hear of it: reported as an unhandled error. It carries the job;
  * `cause` is what the work failed with.
  */

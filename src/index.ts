@@ -3,6 +3,7 @@ export type { SignalName } from './fromSignals.js';
 export { surviveSignals } from './surviveSignals.js';
 export { fromAbortSignal } from './fromAbortSignal.js';
 export { pullFrom } from './pullFrom.js';
+export { leaseFrom } from './leaseFrom.js';
 export { workerPool } from './workerPool.js';
 export { workerPoolSettled } from './workerPoolSettled.js';
 export { pullThrough } from './pullThrough.js';
@@ -19,5 +20,5 @@ export type { DeadlineConfig, GracefulShutdownConfig } from './gracefulShutdown.
 export { PoolMonitor } from './PoolMonitor.js';
 export type { MonitorStats, PoolMonitorConfig } from './PoolMonitor.js';
 export type { DurationSummary } from './internal/support/durations.js';
-export { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError } from './errors.js';
+export { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError, LeaseLostError } from './errors.js';
 export type * from './types.js';

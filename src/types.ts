@@ -342,6 +342,36 @@ export interface ReadableStreamOf<J> {
   pipeTo(destination: { getWriter(): { write(chunk?: J): unknown } }): unknown;
 }
 
+/** What a pool wants of an engine, as {@link leaseFrom}'s `open` is told: one for each subscription. */
+export interface LeaseDemand {
+  /**
+   * How many jobs may be out at once, those that wait for a retry included: `workers + buffer`, as it is now. It is `buffer` alone
+   * while `workers` is 0, or a BackgroundJobs is paused. An engine that fetches by itself takes it for its concurrency.
+   */
+  readonly places: number;
+  /** The same when it is subscribed, and at each change. Completes when no job is wanted any more. */
+  readonly places$: Observable<number>;
+  /** How many more could start or wait now: the size of a batch for who polls. What is fetched beyond it is stranded at a drain. */
+  readonly wanted: number;
+  /** Fires when no job is wanted any more, before the iterator's `return()`. A `next()` that rejects after it is no error. */
+  readonly signal: AbortSignal;
+}
+
+/** How {@link leaseFrom} tells the engine what became of its jobs. */
+export interface LeaseConfig<J> {
+  /**
+   * Called once for each job that the iterable has given: when its work has let go and no retry follows, or when it is given back
+   * (`'dropped'`). A promise is awaited: only then is the worker free, the outcome told, and may the stream complete. Where it
+   * throws or rejects after `'completed'` the job has failed with that; otherwise the error is reported.
+   */
+  readonly settle: (outcome: JobOutcome<J, unknown>) => unknown;
+  /**
+   * Jobs that another may have now: one that waits never starts, one that runs is told to end. Each ends as `'aborted'` with a
+   * {@link LeaseLostError}, even where its work fulfils, and is settled so. Its error is one of the source. @default none
+   */
+  readonly lost?: Observable<J> | undefined;
+}
+
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
 export interface PoolOperator<J, R> {
   (source: JobSource<J>): Observable<R>;

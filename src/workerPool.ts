@@ -3,6 +3,7 @@ import type { ObservedValueOf } from 'rxjs';
 import { arrivals } from './internal/core/arrivals.js';
 import { intake } from './internal/core/intake.js';
 import { Pool } from './internal/core/pool.js';
+import { lenderOf } from './internal/handle/lender.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { readPoolOptions } from './internal/options.js';
 import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObservableOf, Work } from './types.js';
@@ -54,6 +55,8 @@ export function workerPool<J, R>(
   const options = readPoolOptions<J, R>('workerPool', work, config);
   return (source) =>
     new Observable((results) => {
+      const lender = lenderOf<J>(source);
+      if (lender !== undefined) return lender.run(options, results, pipeline);
       const pool = new Pool(options, results, { observer: options.hooks && watch(options) });
       pipeline(pool, source, options).subscribe(results);
     });

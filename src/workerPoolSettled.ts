@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
 import { Pool } from './internal/core/pool.js';
+import { lenderOf } from './internal/handle/lender.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { readPoolOptions } from './internal/options.js';
 import type { JobOutcome, LastValueOf, PoolConfig, PoolOperator, PromiseOrObservableOf, Work } from './types.js';
@@ -48,7 +49,10 @@ export function workerPoolSettled<J, R>(
   const options = readPoolOptions<J, R>('workerPoolSettled', work, config);
   return (source) =>
     new Observable((results) => {
-      const observer = watch(options, (outcome) => results.next(outcome));
+      const deliver = (outcome: JobOutcome<J, R>): void => results.next(outcome);
+      const lender = lenderOf<J>(source);
+      if (lender !== undefined) return lender.run(options, results, pipeline, deliver);
+      const observer = watch(options, deliver);
       const pool = new Pool(options, results, { observer, failsAtEnd: true });
       pipeline(pool, source, options).subscribe(results);
     });

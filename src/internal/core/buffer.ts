@@ -118,30 +118,30 @@ export class Buffer<T> {
   refuse(job: T, id: number, reason: RefusalReason): void {
     const observer = this.#observer;
     if (!observer) return;
-    observer.countRefused();
+    observer.countRefused(job);
     this.lose(() => observer.notifyRefused(job, id, reason));
   }
 
   /** Removes all that waits. With it are told those that were between two attempts. */
-  drop(reason: EvictionReason, delayed: readonly Removed<T>[] = []): readonly Removed<T>[] {
+  drop(reason: EvictionReason, delayed: readonly Removed<T>[] = []): void {
     const { store } = this;
     const observer = this.#observer;
     const removed: Removed<T>[] = [...delayed];
     for (const job of store.drain?.() ?? allOf(store)) {
       if (observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
-    this.#tellRemoved(removed, reason);
-    return removed;
+    this.tellRemoved(removed, reason);
   }
 
   /** Removes the job that has waited longest. */
   dropOldest(reason: EvictionReason): void {
     const { store } = this;
     const job = store.takeOldest?.() ?? store.take();
-    this.#tellRemoved([{ job, id: store.id, arrivedAt: store.arrivedAt }], reason);
+    this.tellRemoved([{ job, id: store.id, arrivedAt: store.arrivedAt }], reason);
   }
 
-  #tellRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
+  /** Tells of jobs that have been removed. */
+  tellRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
     const observer = this.#observer;
     if (!observer || removed.length === 0) return;
     observer.countRemoved(removed);
@@ -177,7 +177,7 @@ export class Buffer<T> {
 
   #fail(observer: BufferObserver<T>, job: T, id: number, error: unknown): void {
     observer.countAccepted();
-    observer.countFailed();
+    observer.countFailed(job);
     this.lose(() => {
       observer.notifyAccepted(job, id);
       observer.notifyFailed(job, id, error);

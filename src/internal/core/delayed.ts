@@ -90,6 +90,8 @@ export interface Verdicts<T> {
   readonly startable: number;
   /** What the job waits for before its next attempt; `undefined`: its failure is the end. What the user's function throws is its error instead. */
   delayOf(slot: { readonly retries: number }, error: unknown): Observable<unknown> | undefined;
+  /** Is the job kept? */
+  has(delayed: Delayed<T>): boolean;
   /** Keeps the job. `false`: there is no place for it. */
   add(delayed: Delayed<T>): boolean;
   /** Of those between two attempts, how many hold no slot. */

@@ -46,6 +46,8 @@ export interface Puller {
 export interface Intake {
   /** It wants to hear when nothing waits or runs any more. */
   readonly awaitsRest: boolean;
+  /** It has closed, and the results must not complete yet. */
+  readonly holdsEnd?: boolean;
   /** Nothing more is asked for. What has been asked for is taken in when it comes. */
   close(): void;
   /** Nothing waits or runs any more. */

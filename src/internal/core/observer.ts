@@ -1,4 +1,4 @@
-import type { EvictionReason, JobContext, RefusalReason } from '../../types.js';
+import type { EvictionReason, JobContext, JobOutcome, RefusalReason } from '../../types.js';
 import type { AsyncScope } from '../support/asyncScope.js';
 import type { Delayed } from './delayed.js';
 import type { JobStore, Removed } from './store.js';
@@ -6,6 +6,24 @@ import type { Turn } from './turns.js';
 
 /** How a job that ran has ended. */
 export type Verdict = 'completed' | 'failed' | 'aborted' | 'abandoned';
+
+/** @param error of a job that has failed */
+export type OnAnswer = (verdict: Verdict, error: unknown, outcome: JobOutcome<unknown, unknown>) => void;
+
+/** The hold of an engine on a job: it ends when the engine has been told how the job has ended, and has answered. */
+export interface Lease {
+  /** Another may have the job now. */
+  readonly isLost: boolean;
+  /**
+   * Tells the engine how a job ends that has a slot, which it keeps until then. `onAnswer` is called once, perhaps in this call,
+   * with the outcome that it has for everybody else.
+   */
+  settle(outcome: JobOutcome<unknown, unknown>, onAnswer: OnAnswer): void;
+  /** As {@link settle}, of a job without a slot. */
+  giveBack(outcome: JobOutcome<unknown, unknown>, onAnswer: (outcome: JobOutcome<unknown, unknown>) => void): void;
+  /** The work of a judged attempt has let go of its slot. */
+  onReleased(): void;
+}
 
 /** A job of which somebody keeps more than its payload. */
 export interface Owned<J = unknown> {
@@ -23,6 +41,8 @@ export interface Owned<J = unknown> {
   delayed: Delayed<unknown> | undefined;
   /** An overflow policy may choose it. */
   readonly isEvictable: boolean;
+  /** It belongs to an engine. */
+  readonly lease: Lease | undefined;
   /** Takes `other` in, which has been merged into it while it waits: `job` is what both are together. */
   adopt(other: Owned, job: unknown): void;
   /** What is done for it later is done in the context of this call. */
@@ -75,24 +95,28 @@ export interface JobObserver<T, R> {
   readonly tellsOutcomes: boolean;
   /** Somebody hears of an acceptance: a job must be seen to wait before it starts. */
   readonly hearsAccepted: boolean;
+  /** Leased jobs that have left the store, and that their engine still takes for waiting: they keep their places. */
+  readonly leaving: number;
   /** A job has come: the answer is its id. */
   countOffered(job: T): number;
   countAccepted(): void;
   /** It has come, has a place and starts, all in one call of its owner's. */
   countDirect(): void;
   notifyAccepted(job: T, id: number): void;
-  countRefused(): void;
+  countRefused(job: T): void;
   notifyRefused(job: T, id: number, reason: RefusalReason): void;
   countRemoved(removed: readonly Removed<T>[]): void;
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void;
   /** A callback of the order has thrown: the job fails before it starts. Or its wait for a retry has ended with a failure. */
-  countFailed(delayed?: Delayed<T>): void;
+  countFailed(job: T, delayed?: Delayed<T>): void;
   notifyFailed(job: T, id: number, error: unknown, delayed?: Delayed<T>): void;
   started(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;
+  /** What {@link settled} is told. */
+  outcomeOf(slot: Slot<T>, verdict: Verdict, result: unknown): JobOutcome<unknown, R>;
   /** @param isReleased the slot is free; otherwise {@link released} is called when it is */
-  settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void;
+  settled(slot: Slot<T>, outcome: JobOutcome<unknown, R>, isReleased: boolean): void;
   /** The attempt has failed, and another will follow. */
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void;
   released(job: T, id: number): void;

@@ -1,6 +1,6 @@
-import type { ObservableInput, SchedulerLike, Subscriber, Subscription, Unsubscribable } from 'rxjs';
+import type { ObservableInput, SchedulerLike, Subject, Subscriber, Subscription, Unsubscribable } from 'rxjs';
 import { BufferOverflowError } from '../../errors.js';
-import type { EvictionReason, JobContext, Overflow } from '../../types.js';
+import type { JobContext, Overflow } from '../../types.js';
 import { clockOf } from '../support/clock.js';
 import { reportError } from '../support/reporting.js';
 import { EventLoopBudget } from './budget.js';
@@ -17,7 +17,7 @@ import type { Policy, PolicyFactory, PoolDoors, VerdictDoors, VerdictsFactory } 
 import { Shutdown } from './shutdown.js';
 import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
-import type { JobStore, Removed, StoreFactory } from './store.js';
+import type { JobStore, StoreFactory } from './store.js';
 import { Slots } from './slots.js';
 import type { Turn, Turns, TurnsFactory, TurnsHost } from './turns.js';
 import type { Worker, WorkerHost } from './worker.js';
@@ -95,6 +95,8 @@ export class Pool<J, R>
   newcomers: Subscriber<Worker<J, R>> = undefined as never;
   /** Counts the results that the consumer has not taken yet, where they take room. */
   untaken: (() => number) | undefined;
+  /** Emits when {@link places} may have changed, where somebody has asked for that. */
+  placesChanged: Subject<void> | undefined;
   /** The subscription to the source's jobs. */
   arrivals: Unsubscribable | undefined;
 
@@ -414,6 +416,7 @@ export class Pool<J, R>
     if (this.newcomers === undefined) return;
     this.startWaiting();
     this.puller?.pull();
+    this.placesChanged?.next();
   }
 
   /** A retry is due, a slot was let go, or what waits has left. */
@@ -434,7 +437,7 @@ export class Pool<J, R>
   failDelayed(delayed: Delayed<J>, error: unknown): void {
     const { observer } = this;
     if (observer) {
-      observer.countFailed(delayed);
+      observer.countFailed(delayed.job, delayed);
       this.buffer.lose(() => observer.notifyFailed(delayed.job, delayed.id, error, delayed));
     }
     if (this.emitsValues && delayed.turn !== undefined) delayed.turn.fail(error);
@@ -448,13 +451,19 @@ export class Pool<J, R>
   }
 
   get isAwaited(): boolean {
-    return this.store.length > 0 || this.puller !== undefined || (this.verdicts?.startable ?? 0) > 0;
+    return this.store.length > 0 || this.puller !== undefined || (this.verdicts?.startable ?? 0) > 0 || this.#isWatched;
+  }
+
+  /** Somebody outside goes by its places. */
+  get #isWatched(): boolean {
+    return this.placesChanged?.observed === true;
   }
 
   /** Workers take what waits; iterables are asked. */
   onOpen(): void {
     this.startWaiting();
     this.puller?.pull();
+    this.placesChanged?.next();
   }
 
   // ---- Room
@@ -465,7 +474,7 @@ export class Pool<J, R>
   }
 
   get #taken(): number {
-    return this.store.length + this.slots.active;
+    return this.store.length + this.slots.active + (this.observer?.leaving ?? 0);
   }
 
   /**
@@ -481,7 +490,14 @@ export class Pool<J, R>
 
   /** May an item be asked for that would wait? While the gate is shut, the places of free workers are not read into. */
   mayReadAhead(): boolean {
-    return this.hasRoom() && (this.gate.isOpen || this.store.length < this.#options.buffer);
+    return this.readAhead > 0;
+  }
+
+  /** For how many that would wait there is a place. */
+  get readAhead(): number {
+    const { store } = this;
+    const places = this.places - this.#taken - this.#dueStarts - (this.untaken?.() ?? 0);
+    return this.gate.isOpen ? places : Math.min(places, this.#options.buffer - store.length);
   }
 
   /** Would a job that came now start at once? */
@@ -589,13 +605,12 @@ export class Pool<J, R>
     this.#results.add(teardown);
   }
 
-  drop(reason: EvictionReason): readonly Removed<J>[] {
+  dropWaiting(): void {
     const { verdicts } = this;
-    if (reason === 'shutdown') verdicts?.giveUp();
-    const removed = this.buffer.drop(reason, verdicts?.removeAll());
+    verdicts?.giveUp();
+    this.buffer.drop('shutdown', verdicts?.removeAll());
     verdicts?.vacate();
     this.turns?.onLeft();
-    return removed;
   }
 
   /** No job comes any more. */
@@ -631,7 +646,7 @@ export class Pool<J, R>
   /** Ends the pool once no worker has anything to do or to tell, and nothing waits. */
   endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
-    if (this.closed || this.#hasEnded) return;
+    if (this.closed || this.#hasEnded || this.intake?.holdsEnd) return;
     if (!this.#crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
     // Downstream is being told what was held.
     if (this.turns !== undefined && this.turns.length > 0) return;

@@ -1,6 +1,6 @@
 import { Observable, takeWhile } from 'rxjs';
 import type { Subscriber, Subscription } from 'rxjs';
-import type { EvictionReason, ShutdownLevel } from '../../types.js';
+import type { ShutdownLevel } from '../../types.js';
 import { show } from '../support/describe.js';
 import { reportError } from '../support/reporting.js';
 import { misspelt } from '../support/suggest.js';
@@ -48,7 +48,7 @@ export interface ShutdownHost {
   /** Jobs are taken in no more. */
   failIntake(error: unknown): void;
   /** Drops all that waits. */
-  drop(reason: EvictionReason): unknown;
+  dropWaiting(): void;
   endWhenDone(): void;
 }
 
@@ -114,7 +114,7 @@ export class Shutdown {
   /** After a crash: waits for nothing. */
   abandon(): void {
     this.level = ABANDON;
-    this.#pool.drop('shutdown');
+    this.#pool.dropWaiting();
     for (const worker of this.#pool.stoppable) {
       worker.abort();
       worker.abandon(true);
@@ -129,7 +129,7 @@ export class Shutdown {
   }
 
   #dropWaiting(): void {
-    this.#pool.drop('shutdown');
+    this.#pool.dropWaiting();
     this.#pool.budget.release();
   }
 }

@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
 import { JobAbortedError } from '../../errors.js';
-import type { JobContext } from '../../types.js';
+import type { JobContext, JobOutcome } from '../../types.js';
 import { runIn } from '../support/asyncScope.js';
 import { reportError } from '../support/reporting.js';
 import { Attempt, contextOf } from './attempt.js';
@@ -9,7 +9,7 @@ import type { EventLoopBudget, Held } from './budget.js';
 import { Delayed } from './delayed.js';
 import type { Holder, Verdicts } from './delayed.js';
 import { AsyncIteration } from './iteration.js';
-import type { JobObserver, Owned, Slot, Verdict } from './observer.js';
+import type { JobObserver, Lease, Owned, Slot, Verdict } from './observer.js';
 import type { Policy } from './policy.js';
 import { isNativePromise, nativeThen, readResult, Run } from './run.js';
 import type { RunOwner } from './run.js';
@@ -35,6 +35,8 @@ const LINGERING = 5;
 const HOLDING = 6;
 /** For good: the worker's job failed the pool, or was abandoned. */
 const ENDED = 7;
+/** The engine that owns the job is told how it has ended. */
+const SETTLING = 8;
 
 /** The pool, as one of its workers sees it. */
 export interface WorkerHost<J, R> {
@@ -84,6 +86,7 @@ export interface WorkerHost<J, R> {
  *                      └──▶ AWAITING (a promise) ──▶ SETTLED ───▶ FREE
  *                                      │ timed out: LINGERING ──▶ FREE
  *     failed, and no room for those that wait for their retry: HOLDING ──▶ STARTING, or FREE
+ *     a leased job, where FREE is above: SETTLING ──▶ FREE; it does not linger, but is judged when its work has let go
  *
  * A stream's job ends in two steps, because it may complete inside the call that subscribes to it: first the verdict, then,
  * when its finalizers have run, the settlement that frees the slot.
@@ -116,6 +119,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** The last value of a stream; with the verdict, its error or its value. */
   #result: unknown;
   #abort: { readonly reason: unknown } | undefined;
+  /** Of a leased job that was judged while its work had not let go: that is what its end will be. */
+  #failure: { readonly error: unknown } | undefined;
   /** It cannot be stopped: its value comes alone and with the verdict. */
   isPromise = false;
   #run: Run<R> | undefined;
@@ -299,7 +304,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   readonly #onRejected = (error: unknown): void => this.#onSettled('failed', error);
 
   #onSettled(verdict: Verdict, result: unknown): void {
-    if (this.#state === ENDED) return;
+    if (this.#state >= ENDED) return;
     try {
       if (this.#isHeld(verdict, result)) return;
       this.#settle(verdict, result);
@@ -309,11 +314,15 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     }
   }
 
-  /** Will it end the results? */
+  get #lease(): Lease | undefined {
+    return this.#host.isOwned ? (this.job as Owned).lease : undefined;
+  }
+
+  /** Will it end the results, in this call? */
   #isFatal(verdict: Verdict): boolean {
     const { emitsValues, verdicts } = this.#host;
     if (verdict !== 'failed' || !emitsValues || verdicts !== undefined) return false;
-    return this.#abort === undefined && this.turn?.isFirst !== false;
+    return this.#abort === undefined && this.#lease === undefined && this.turn?.isFirst !== false;
   }
 
   /** A failure that ends the results is told at once. */
@@ -334,7 +343,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const host = this.#host;
     const read = readResult(result);
     this.isPromise = read.kind === 'thenable';
-    if (this.#state === ENDED) {
+    if (this.#state >= ENDED) {
       // Abandoned inside `work`. A thenable's rejection is looked at, so that it is not unhandled.
       if (read.kind === 'thenable') read.stream.subscribe({ error: () => undefined });
       return;
@@ -405,7 +414,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.#result = result;
     this.#iteration = undefined;
     this.#teardown(run);
-    if (this.#state === STARTING || this.#state === ENDED) return;
+    if (this.#state === STARTING || this.#state >= ENDED) return;
     try {
       if (this.#isHeld(verdict, result)) return;
       this.#settleInScope(verdict, result);
@@ -425,8 +434,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** The work has let go. The caller goes on to the next start. */
   #settle(verdict: Verdict, result?: unknown): void {
-    if (this.#state === ENDED) return;
+    if (this.#state >= ENDED) return;
     if (this.#state === LINGERING) return this.#letGo();
+    if (this.#failure !== undefined) {
+      return this.#tellEngine(this.#lease!, verdict === 'abandoned' ? verdict : 'failed', this.#failure.error);
+    }
     if (verdict !== 'completed' && this.#abort !== undefined) {
       result = this.#abort.reason;
       if (verdict === 'failed') verdict = 'aborted';
@@ -437,7 +449,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** State, then hooks, then downstream. Once per start. */
   #judge(verdict: Verdict, result: unknown, isReleased: boolean): void {
     const host = this.#host;
-    const { observer, verdicts } = host;
+    const { verdicts } = host;
     if (host.hasPolicies) for (const policy of host.policies) policy.judged?.(this);
     if (verdict === 'failed' && verdicts !== undefined) {
       // What the user's delay function does to the job now comes too late.
@@ -450,6 +462,37 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       }
       if (delay !== undefined) return this.#delay(result, delay, isReleased);
     }
+    const lease = this.#lease;
+    if (lease === undefined) this.#end(verdict, result, isReleased);
+    else if (isReleased) this.#tellEngine(lease, verdict, result);
+    else this.#failure = { error: result };
+  }
+
+  /** Its engine first: until that has answered, the job keeps its slot. Values go downstream as they come. */
+  #tellEngine(lease: Lease, verdict: Verdict, result: unknown): void {
+    const host = this.#host;
+    this.#state = SETTLING;
+    this.#verdict = verdict;
+    if (verdict === 'completed' && this.isPromise && host.emitsValues && !lease.isLost)
+      host.emit(result as R, this.turn);
+    let isCalling = true;
+    lease.settle(host.observer!.outcomeOf(this, verdict, result), (answer, error, outcome) => {
+      try {
+        runIn((this.job as Owned).scope, () => this.#end(answer, error, true, outcome as JobOutcome<never, R>));
+        if (isCalling) return;
+        if (answer === 'abandoned') host.rest(this);
+        else this.proceed();
+      } catch (thrown) {
+        host.crash(thrown);
+      }
+    });
+    isCalling = false;
+  }
+
+  /** @param outcome where an engine has been told of it already, and the value has gone downstream */
+  #end(verdict: Verdict, result: unknown, isReleased: boolean, outcome?: JobOutcome<unknown, R>): void {
+    const host = this.#host;
+    const { observer } = host;
     const { isPromise, turn } = this;
     const endsResults = verdict === 'failed' && host.emitsValues;
     const isFatal = endsResults && turn?.isFirst !== false;
@@ -457,12 +500,12 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     else this.#state = isReleased ? FREE : LINGERING;
     if (this.#state === LINGERING) host.slots.lingering++;
     else this.#free();
-    this.#verdict = this.#abort = undefined;
+    this.#verdict = this.#abort = this.#failure = undefined;
     this.#isReleaseTold = this.#state !== LINGERING;
-    observer?.settled(this, verdict, result, this.#isReleaseTold);
+    observer?.settled(this, outcome ?? observer.outcomeOf(this, verdict, result), this.#isReleaseTold);
     this.#forget();
     if (isFatal) this.destination.error(result);
-    else if (verdict === 'completed' && isPromise && host.emitsValues) host.emitLast(result as R, turn);
+    else if (verdict === 'completed' && isPromise && host.emitsValues && !outcome) host.emitLast(result as R, turn);
     if (endsResults) turn?.fail(result);
     else turn?.end();
   }
@@ -603,7 +646,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** Does not wait for a job that {@link abort} could only ask. */
   abandon(hasCrashed = false): void {
-    if (!this.hasJob) return;
+    if (!this.hasJob || this.#state === SETTLING) return;
     if (this.#state === SETTLED) return this.resume();
     if (this.isLingering) {
       this.#leave();
@@ -611,11 +654,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       return this.#host.rest(this);
     }
     // Its end is being told now, further down the stack; after a crash nobody tells it any more.
-    if (this.#verdict && !hasCrashed) return;
+    if (this.#verdict && !this.#failure && !hasCrashed) return;
     const run = this.#run;
-    this.#settle(this.#verdict ?? 'abandoned', this.#result);
+    this.#settle(this.#failure ? 'abandoned' : (this.#verdict ?? 'abandoned'), this.#result);
     if (run) this.#teardown(run);
-    this.#host.rest(this);
+    if (this.#state !== SETTLING) this.#host.rest(this);
   }
 
   #teardown(run: Run<R>): void {

@@ -80,13 +80,19 @@ export class Entrance<J, R> implements Claim {
     if (this.senders.length === 0) this.#line.leave(this);
     for (const record of refused) {
       record.refusal = reason;
-      this.#lifecycle.countRefused();
+      this.#lifecycle.countRefused(record);
     }
     // One telling: the pool must not end between two of them.
     const tell = (): void => {
       for (const record of refused) this.#lifecycle.notifyRefused(record, record.id, reason);
     };
     if (refused.length > 0) this.run(() => this.#pool.buffer.lose(tell));
+  }
+
+  /** Removes a job that waits for room. */
+  remove(record: JobRecord<J, R>): void {
+    this.senders.remove(record);
+    if (this.senders.length === 0) this.#line.leave(this);
   }
 
   /** Takes in the job that has waited longest for room. */

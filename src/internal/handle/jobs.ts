@@ -15,10 +15,8 @@ import { checkSource, iterableOf } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
 import type { Delayed } from '../core/delayed.js';
 import { Pool } from '../core/pool.js';
-import type { CoreOptions } from '../core/pool.js';
 import { ABORT, LEVELS } from '../core/shutdown.js';
 import type { Removed } from '../core/store.js';
-import type { Listeners } from '../lifecycle/hooks.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
 import { runIn } from '../support/asyncScope.js';
@@ -30,6 +28,8 @@ import { reportError } from '../support/reporting.js';
 import { Cancellation } from './cancellation.js';
 import { Entrance } from './entrance.js';
 import { Escalation } from './escalation.js';
+import { lenderOf } from './lender.js';
+import type { BorrowingParts, JobsOptions, Pipeline } from './lender.js';
 import { Line } from './line.js';
 import { JobRecord, OBSERVED, OFFERED, PULLED, RecordStore, SENT, SUBMITTED } from './record.js';
 import type { Door } from './record.js';
@@ -39,21 +39,6 @@ import type { SourcesHost } from './sources.js';
 
 /** For the gate: a caller holds starts back. */
 const PAUSE = {};
-
-/** The pipeline of all forms. It is handed in, because it is defined in a layer above this one. */
-export type Pipeline = <J, R>(
-  pool: Pool<J, R>,
-  source: Observable<never>,
-  options: { readonly shutdown: Observable<unknown>; readonly mostWorkers: number },
-) => Observable<never>;
-
-/** The options of a handle, checked. */
-export interface JobsOptions<J, R> extends CoreOptions<R> {
-  readonly name: string;
-  readonly shutdown: Observable<unknown>;
-  readonly hooks: Listeners<J, R> | undefined;
-  readonly mostWorkers: number;
-}
 
 /** What a caller of `send` or `submit` may say. */
 export interface CallOptions {
@@ -73,6 +58,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   #pool!: Pool<JobRecord<J, R>, R>;
   #entrance!: Entrance<J, R>;
   #sources!: Sources<J>;
+  #borrowing!: BorrowingParts<J, R>;
   readonly #cancellation = new Cancellation<J, R>((records, { reason }) => this.#cancel(records, reason));
   readonly #escalation: Escalation;
   readonly #outcomes = new Subject<JobOutcome<J, R>>();
@@ -83,6 +69,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   readonly #aborted: JobAborted<J>[] = [];
   #idlers: (() => void)[] = [];
   #ids = 0;
+  /** The pipeline has thrown, and engines have yet to answer. */
+  #endsWhenClosed = false;
 
   constructor(options: JobsOptions<J, R>, pipeline: Pipeline) {
     this.#options = options;
@@ -119,10 +107,26 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#entrance = new Entrance(pool, this.#lifecycle, line);
     this.#sources = new Sources<J>(this, line);
     pool.intake = this.#sources;
+    this.#borrowing = this.#partsWith(line);
     const levels$ = merge(reported(options.shutdown), this.#escalation.levels).pipe(
       tap((level) => this.#escalation.reached(level)),
     );
     pipeline(pool, NEVER, { shutdown: levels$, mostWorkers: options.mostWorkers }).subscribe(results);
+  }
+
+  #partsWith(line: Line): BorrowingParts<J, R> {
+    const [pool, entrance, lifecycle, options] = [this.#pool, this.#entrance, this.#lifecycle, this.#options];
+    const isPaused = (): boolean => this.paused;
+    return {
+      pool,
+      entrance,
+      lifecycle,
+      line,
+      get places() {
+        return isPaused() ? options.buffer : pool.places;
+      },
+      makeRecord: (job) => this.#record(job, PULLED),
+    };
   }
 
   // ---- Ways in
@@ -176,6 +180,11 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   listenTo(source: JobSource<J>): Subscription {
+    const lender = lenderOf<J>(source);
+    if (lender !== undefined) {
+      if (!this.#entrance.isOpen) return Subscription.EMPTY;
+      return this.#sources.join((onEnd) => lender.listen(this.#borrowing, onEnd));
+    }
     const iterable = iterableOf(source);
     if (iterable !== undefined || !isObject(source)) {
       checkSource('listenTo', iterable);
@@ -204,7 +213,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   get isAtRest(): boolean {
-    return this.#pool.slots.active === 0 && this.#store.length === 0 && this.#lifecycle.accounts.delayed === 0;
+    const { delayed, leaving } = this.#lifecycle.accounts;
+    return this.#pool.slots.active === 0 && this.#store.length === 0 && delayed === 0 && leaving === 0;
   }
 
   get hasWaitingItems(): boolean {
@@ -223,13 +233,14 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   onClosing(isCut: boolean): void {
     this.#entrance.isOpen = false;
-    // A pulled item has no caller who could be told of a refusal: a drain runs it.
-    this.#entrance.refuseSenders('closed', ({ door }) => isCut || door !== PULLED);
+    // A pulled item has no caller who could be told of a refusal: a drain runs it. A leased one is given back.
+    this.#entrance.refuseSenders('closed', ({ door, lease }) => isCut || door !== PULLED || lease !== undefined);
     this.#closing.next();
   }
 
   onClosed(): void {
     this.#pool.closeIntake();
+    if (this.#endsWhenClosed) this.#onEnd();
   }
 
   // ---- The owner of the jobs
@@ -261,7 +272,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       party === undefined ? record.isCalled : party.followers.size > 0 || (record.isCalled && !party.hasLeaderLeft);
     if (party === undefined) this.#tellCaller(record, outcome, isPromise);
     else this.#tellParty(party, outcome, isPromise);
-    if (outcome.status === 'failed' && !isTold && !this.#isHeard()) {
+    if (outcome.status === 'failed' && !isTold && record.lease === undefined && !this.#isHeard()) {
       reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
     }
   }
@@ -346,8 +357,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     if (records.length === 0) return;
     const entrance = this.#entrance;
     const sending = records.filter(({ queue }) => queue === entrance.senders);
-    const queued = records.filter((record) => this.#store.has(record) || record.delayed !== undefined);
     const { verdicts } = this.#pool;
+    const isDelayed = ({ delayed }: JobRecord<J, R>): boolean =>
+      delayed !== undefined && verdicts!.has(delayed as Delayed<JobRecord<J, R>>);
+    const queued = records.filter((record) => this.#store.has(record) || isDelayed(record));
     for (const record of records) record.isCancelled = this.#pool.shutdown.level < ABORT;
     for (const record of queued) {
       if (record.delayed === undefined) this.#store.remove(record);
@@ -366,8 +379,24 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   clear(): readonly JobDropped<J>[] {
-    let removed: readonly Removed<JobRecord<J, R>>[] = [];
-    this.#entrance.run(() => (removed = this.#pool.drop('cleared')));
+    const [pool, store] = [this.#pool, this.#store];
+    const removed: Removed<JobRecord<J, R>>[] = [];
+    // Leased jobs are their engine's.
+    this.#entrance.run(() => {
+      for (const delayed of [...(pool.verdicts ?? [])]) {
+        if (delayed.job.lease !== undefined) continue;
+        pool.verdicts!.remove(delayed);
+        removed.push(delayed);
+      }
+      for (const record of [...store]) {
+        if (record.lease !== undefined) continue;
+        store.remove(record);
+        removed.push({ job: record, id: record.id, arrivedAt: record.arrivedAt });
+      }
+      pool.buffer.tellRemoved(removed, 'cleared');
+      pool.verdicts?.vacate();
+      pool.turns?.onLeft();
+    });
     const dropped = removed.map((record) => this.#lifecycle.droppedOf(record, 'cleared'));
     this.#pool.puller?.pull();
     return dropped;
@@ -378,10 +407,12 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   /** Of several pauses the latest end counts. */
   pause(ms: number): void {
     this.#pool.gate.shut(PAUSE, this.#now() + checkDuration('pause', ms));
+    this.#pool.placesChanged?.next();
   }
 
   resume(): void {
     this.#pool.gate.open(PAUSE);
+    this.#pool.placesChanged?.next();
   }
 
   get paused(): boolean {
@@ -391,18 +422,18 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   // ---- What is known
 
   get stats(): PoolStats {
-    const { offered, accepted, refused, completed, failed, evicted, aborted, running, delayed } =
+    const { offered, accepted, refused, completed, failed, evicted, aborted, running, delayed, leaving, returning } =
       this.#lifecycle.accounts;
     return {
       offered,
       accepted,
       refused,
-      waiting: this.#entrance.senders.length,
+      waiting: this.#entrance.senders.length + returning,
       completed,
       failed,
       evicted,
       aborted,
-      queued: this.#store.length,
+      queued: this.#store.length + leaving,
       delayed,
       running,
       lingering: this.#pool.slots.lingering,
@@ -459,7 +490,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#pool.shutdown.abandon();
     this.#sources.cut();
     while (buffer.notifyNext());
-    this.#onEnd();
+    if (this.#sources.isClosed) this.#onEnd();
+    else this.#endsWhenClosed = true;
     reportError(error);
   }
 }

@@ -1,6 +1,6 @@
 import type { Observer } from 'rxjs';
 import type { Delayed } from '../core/delayed.js';
-import type { Owned, Slot } from '../core/observer.js';
+import type { Lease, Owned, Slot } from '../core/observer.js';
 import type { JobStore } from '../core/store.js';
 import { captureScope } from '../support/asyncScope.js';
 import type { AsyncScope } from '../support/asyncScope.js';
@@ -30,6 +30,8 @@ export class JobRecord<J, R> implements Owned<J>, Linked<JobRecord<J, R>> {
   placedAt: number;
   /** An overflow policy may choose it: it came by `offer` or `submit`, and did not wait for its place. */
   isEvictable: boolean;
+  /** It belongs to an engine, which is told how it ends. */
+  lease: Lease | undefined = undefined;
   /** Its place among all that were placed. */
   order = 0;
   /** The worker's slot that runs it. */

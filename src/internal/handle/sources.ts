@@ -5,6 +5,7 @@ import { PulledIntake } from '../core/intake.js';
 import type { Demand, Intake } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
 import { reportError } from '../support/reporting.js';
+import type { Listened } from './lender.js';
 import type { Claim, Line } from './line.js';
 
 /** The handle, as its sources see it. */
@@ -32,11 +33,12 @@ export class Sources<J> implements Intake {
 
   readonly #host: SourcesHost<J>;
   readonly #line: Line;
-  readonly #listened = new Set<Listening<J>>();
+  readonly #listened = new Set<Listened>();
   /** Those that were unsubscribed while an item was on its way. */
-  readonly #leaving = new Set<Listening<J>>();
+  readonly #leaving = new Set<Listened>();
   #isClosing = false;
-  #isClosed = false;
+  /** No item is on its way, and every lease has been settled. */
+  isClosed = false;
 
   constructor(host: SourcesHost<J>, line: Line) {
     this.#host = host;
@@ -45,9 +47,14 @@ export class Sources<J> implements Intake {
 
   /** Pulls from `iterable`. Unsubscribing asks for nothing more; an item that is on its way is taken in. */
   listenTo(iterable: AnyIterable<J>): Subscription {
+    return this.join((onEnd) => new Listening(iterable, this.#host, this.#line, onEnd));
+  }
+
+  /** Listens to what `listen` makes. */
+  join(listen: (onEnd: () => void) => Listened): Subscription {
     const subscription = new Subscription();
     try {
-      const listening = new Listening(iterable, this.#host, this.#line, () => {
+      const listening = listen(() => {
         this.#listened.delete(listening);
         this.#leaving.delete(listening);
         subscription.unsubscribe();
@@ -67,6 +74,7 @@ export class Sources<J> implements Intake {
         if (this.#host.isAtRest) listening.intake.onRest();
         if (!this.#listened.has(listening)) this.#leaving.delete(listening);
       });
+      listening.start?.();
       this.#line.join(listening);
       this.#line.pull();
     } catch (error) {
@@ -92,18 +100,18 @@ export class Sources<J> implements Intake {
   }
 
   cut(): void {
-    if (this.#isClosed) return;
-    this.#isClosing = this.#isClosed = true;
+    if (this.isClosed) return;
+    this.#isClosing = true;
     for (const listening of this.#listened) this.#line.leave(listening);
     this.#host.onClosing(true);
     for (const { intake } of [...this.#listened]) intake.cut();
-    this.#host.onClosed();
+    this.#checkClosed();
   }
 
   /** Called when an item has its place, and when a source has ended. */
   #checkClosed(): void {
-    if (!this.#isClosing || this.#isClosed || this.#listened.size > 0 || this.#host.hasWaitingItems) return;
-    this.#isClosed = true;
+    if (!this.#isClosing || this.isClosed || this.#listened.size > 0 || this.#host.hasWaitingItems) return;
+    this.isClosed = true;
     this.#host.onClosed();
   }
 
@@ -114,7 +122,7 @@ export class Sources<J> implements Intake {
 }
 
 /** One iterable that is listened to. While an item of it is on its way it is not in the line: a quiet one costs nothing. */
-class Listening<J> implements Claim, Demand<J>, Observer<J> {
+class Listening<J> implements Listened, Demand<J>, Observer<J> {
   readonly intake: PulledIntake<J>;
   readonly budget: EventLoopBudget;
   readonly isGroup = false;

@@ -1,6 +1,6 @@
 import type { Delayed } from '../core/delayed.js';
 import { AT_START } from '../core/observer.js';
-import type { JobObserver, Owned, Slot, Verdict } from '../core/observer.js';
+import type { JobObserver, Lease, Owned, Slot, Verdict } from '../core/observer.js';
 import type { JobStore, Removed, StoreFactory } from '../core/store.js';
 import type { Turn } from '../core/turns.js';
 import type { EvictionReason, JobDropped, JobOutcome, RefusalReason } from '../../types.js';
@@ -44,6 +44,9 @@ export interface Accounts {
   running: number;
   /** Between two attempts. */
   delayed: number;
+  /** Leased jobs that are given back, and that still count as waiting: for a worker, and for room. */
+  leaving: number;
+  returning: number;
 }
 
 /**
@@ -67,6 +70,8 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     aborted: 0,
     running: 0,
     delayed: 0,
+    leaving: 0,
+    returning: 0,
   };
 
   readonly #hooks: Listeners<J, R> | undefined;
@@ -83,6 +88,10 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#owner = owner;
     this.tellsOutcomes = deliver !== undefined;
     this.hearsAccepted = hooks !== undefined && hooks.accepted.length > 0;
+  }
+
+  get leaving(): number {
+    return this.accounts.leaving;
   }
 
   countOffered(item: T): number {
@@ -110,18 +119,19 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     });
   }
 
-  countRefused(): void {
-    this.accounts.refused++;
+  countRefused(item: T): void {
+    if (this.#leaseOf(item) === undefined) this.accounts.refused++;
+    else this.accounts.returning++;
   }
 
   notifyRefused(item: T, id: number, reason: RefusalReason): void {
     const queuedFor = this.#owner === undefined ? 0 : this.#since(owned(item).arrivedAt);
-    this.#end(item, { status: 'dropped', reason, job: this.#jobOf(item), id, attempts: 0, queuedFor, ranFor: 0 });
+    const job = this.#jobOf(item);
+    this.#end(item, { status: 'dropped', reason, job, id, attempts: 0, queuedFor, ranFor: 0 }, undefined, true);
   }
 
   countRemoved(removed: readonly Removed<T>[]): void {
-    this.accounts.evicted += removed.length;
-    for (const { attempts } of removed) if (attempts !== undefined) this.accounts.delayed--;
+    for (const { attempts, job } of removed) this.#count(job, 'evicted', attempts !== undefined);
   }
 
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
@@ -141,8 +151,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   /** Counts items whose callers gave them up while they waited, for their first start or for a retry. */
   countWithdrawn(items: readonly T[]): void {
-    this.accounts.aborted += items.length;
-    for (const item of items) if (owned(item).delayed !== undefined) this.accounts.delayed--;
+    for (const item of items) this.#count(item, 'aborted', owned(item).delayed !== undefined);
   }
 
   notifyWithdrawn(item: T, reason: unknown): void {
@@ -152,9 +161,8 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#end(item, { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor }, delayed?.turn);
   }
 
-  countFailed(delayed?: Delayed<T>): void {
-    this.accounts.failed++;
-    if (delayed !== undefined) this.accounts.delayed--;
+  countFailed(item: T, delayed?: Delayed<T>): void {
+    this.#count(item, 'failed', delayed !== undefined);
   }
 
   notifyFailed(item: T, id: number, error: unknown, delayed?: Delayed<T>): void {
@@ -185,8 +193,11 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#owner?.onValue(slot.job, value);
   }
 
-  settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
-    const { arrivedAt, earlier, id, job: item, startedAt, turn } = slot;
+  outcomeOf(
+    { arrivedAt, earlier, id, job: item, startedAt }: Slot<T>,
+    verdict: Verdict,
+    result: unknown,
+  ): JobOutcome<J, R> {
     const job = this.#jobOf(item);
     let attempts = 1;
     let queuedFor = Math.max(0, startedAt - arrivedAt);
@@ -196,25 +207,21 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
       queuedFor = earlier.queuedFor;
       ranFor += earlier.ranFor;
     }
-    const { accounts } = this;
-    accounts.running--;
     // Literals, one for each status: a spread costs more than a job.
-    if (verdict === 'completed') {
-      accounts.completed++;
-      this.#tell(item, { status: verdict, value: result as R, job, id, attempts, queuedFor, ranFor }, isReleased, turn);
-    } else if (verdict === 'failed') {
-      accounts.failed++;
-      this.#tell(item, { status: verdict, error: result, job, id, attempts, queuedFor, ranFor }, isReleased, turn);
-    } else {
-      accounts.aborted++;
-      const settled = verdict === 'aborted';
-      this.#tell(
-        item,
-        { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor },
-        isReleased,
-        turn,
-      );
-    }
+    if (verdict === 'completed') return { status: verdict, value: result as R, job, id, attempts, queuedFor, ranFor };
+    if (verdict === 'failed') return { status: verdict, error: result, job, id, attempts, queuedFor, ranFor };
+    const settled = verdict === 'aborted';
+    return { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor };
+  }
+
+  settled(slot: Slot<T>, outcome: JobOutcome<J, R>, isReleased: boolean): void {
+    const { accounts } = this;
+    const { status } = outcome;
+    accounts.running--;
+    if (status === 'completed') accounts.completed++;
+    else if (status === 'failed') accounts.failed++;
+    else accounts.aborted++;
+    this.#tell(slot.job, outcome, isReleased, slot.turn);
   }
 
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {
@@ -243,11 +250,37 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
       });
     }
     this.#owner?.onReleased();
+    this.#leaseOf(item)?.onReleased();
   }
 
-  /** Of a job that has no slot. */
-  #end(item: T, outcome: JobOutcome<J, R>, turn?: Turn): void {
-    if (outcome.attempts > 0) Object.defineProperty(outcome, WAS_DELAYED, { value: true });
+  // ---- Of a job that has no slot
+
+  /** The end of a leased one is counted when its engine has answered. */
+  #count(item: T, account: keyof Accounts, wasDelayed: boolean): void {
+    const { accounts } = this;
+    if (this.#leaseOf(item) !== undefined) {
+      if (!wasDelayed) accounts.leaving++;
+      return;
+    }
+    accounts[account]++;
+    if (wasDelayed) accounts.delayed--;
+  }
+
+  #end(item: T, outcome: JobOutcome<J, R>, turn?: Turn, isRefused = false): void {
+    const lease = this.#leaseOf(item);
+    if (lease === undefined) return this.#tellEnd(item, outcome, turn);
+    lease.giveBack(outcome, (answered) => {
+      const { accounts } = this;
+      accounts[isRefused ? 'refused' : accountOf(answered)]++;
+      accounts[isRefused ? 'returning' : answered.attempts > 0 ? 'delayed' : 'leaving']--;
+      // Its turn may be over by now.
+      this.#tellEnd(item, answered as JobOutcome<J, R>, undefined);
+    });
+  }
+
+  #tellEnd(item: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
+    // An engine may have frozen it.
+    if (outcome.attempts > 0) Reflect.defineProperty(outcome, WAS_DELAYED, { value: true });
     this.#runFor(item, () => this.#tell(item, outcome, false, turn));
   }
 
@@ -275,10 +308,18 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     return (this.#owner === undefined ? item : owned(item).job) as J;
   }
 
+  #leaseOf(item: T): Lease | undefined {
+    return this.#owner === undefined ? undefined : owned(item).lease;
+  }
+
   /** Never negative: the clock of a user's scheduler may be set back. */
   #since(time: number): number {
     return Math.max(0, this.#now() - time);
   }
+}
+
+function accountOf({ status }: JobOutcome<unknown, unknown>): 'completed' | 'failed' | 'evicted' | 'aborted' {
+  return status === 'dropped' ? 'evicted' : status;
 }
 
 /** An item, where the owner has made it. */

@@ -99,6 +99,10 @@ class Retries<T> implements Verdicts<T>, Policy {
     return this.#isOver ? undefined : notifier;
   }
 
+  has(delayed: Delayed<T>): boolean {
+    return this.#all.has(delayed);
+  }
+
   add(delayed: Delayed<T>): boolean {
     const isSeated = this.#hasPlace;
     this.#all.add(delayed);

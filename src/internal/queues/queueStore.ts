@@ -67,6 +67,8 @@ export class QueueStore<T> implements JobStore<T> {
   read(item: T, id: number): boolean {
     const entry = new Entry<T>(id, this.#isOwned ? owned(item).arrivedAt : this.#now());
     this.#rules.read(entry, this.#payload(item) as never);
+    // A leased job is never merged, into another or with one.
+    if (this.#isOwned && owned(item).lease !== undefined) entry.mergeKey = entry;
     if (this.merges && this.#merge(entry, item)) return true;
     this.#arriving = entry;
     this.isLocked = this.#order.isLocked?.(entry) ?? false;
