@@ -5,7 +5,7 @@ import { byKey, coalesced, leaseFrom, workerPool } from '../../src/index.js';
 import type { JobOutcome } from '../../src/index.js';
 import { Deferred, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
-import { Engine, FORMS, rest, Run } from './support.js';
+import { echo, Engine, FORMS, rest, Run } from './support.js';
 import type { Form } from './support.js';
 
 /** In the form that ends with the first failure, what comes after it is not looked at. */
@@ -181,7 +181,7 @@ describe('leaseFrom: outcomes', () => {
         const engine = new Engine([], { isDeaf: true });
         const answer = new Deferred();
         engine.answer = () => answer.promise;
-        const run = new Run(form, engine, of);
+        const run = new Run(form, engine, echo);
         await run.shutdown('drain');
         engine.give('a');
         await rest();
@@ -307,7 +307,7 @@ describe('leaseFrom: outcomes', () => {
 
   it('settles a job that comes after the results were unsubscribed', async () => {
     const engine = new Engine([], { isDeaf: true });
-    const run = new Run('workerPool', engine, of);
+    const run = new Run('workerPool', engine, echo);
     await rest();
     run.unsubscribe();
     engine.give('a');

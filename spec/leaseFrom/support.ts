@@ -1,5 +1,5 @@
 // An engine in memory, and the forms that borrow from it.
-import { Subject, VirtualTimeScheduler } from 'rxjs';
+import { of, Subject, VirtualTimeScheduler } from 'rxjs';
 import type { Observable, ObservableInput, Subscription } from 'rxjs';
 import { BackgroundJobs, leaseFrom, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobContext, JobHooks, JobOutcome, LeaseDemand, PoolConfig, ShutdownReport } from '../../src/index.js';
@@ -136,6 +136,13 @@ export const FORMS: readonly Form[] = ['workerPool', 'workerPoolSettled', 'liste
 
 export type Work = (job: string, context: JobContext) => ObservableInput<unknown> & object;
 
+export interface Lent {
+  readonly source: Observable<string>;
+}
+
+/** Work that ends at once. */
+export const echo: Work = (job) => of(job);
+
 /** A form that borrows from one engine or from several, on a clock of its own. */
 export class Run {
   readonly clock: VirtualTimeScheduler = new VirtualTimeScheduler(undefined, 0);
@@ -143,6 +150,7 @@ export class Run {
   readonly log: string[] = [];
   /** `complete`, or the error's name; of a handle that it has ended. */
   end: string | undefined;
+  error: unknown;
   report: ShutdownReport<string> | undefined;
   pool: BackgroundJobs<string, unknown> | undefined;
   /** What the handle listens to. */
@@ -151,26 +159,24 @@ export class Run {
   private readonly levels = new Subject<string>();
   private results: Subscription | undefined;
 
-  constructor(
-    form: Form,
-    engine: Engine | readonly Engine[],
-    work: Work,
-    config: Partial<PoolConfig<string, unknown>> = {},
-  ) {
+  constructor(form: Form, lent: Lent | readonly Lent[], work: Work, config: Partial<PoolConfig<string, unknown>> = {}) {
     const { log, clock } = this;
     const hooks: JobHooks<string, unknown>[] = [{ settled: (outcome) => log.push(lineOf(outcome)) }];
     if (config.hooks !== undefined) hooks.push(config.hooks as JobHooks<string, unknown>);
     const options = { workers: 1, buffer: 1, scheduler: clock, shutdown: this.levels, ...config, hooks };
-    const engines = engine instanceof Engine ? [engine] : engine;
+    const all = 'source' in lent ? [lent] : lent;
     const observer = {
-      error: (error: unknown) => log.push((this.end = nameOf(error))),
+      error: (error: unknown) => {
+        this.error = error;
+        log.push((this.end = nameOf(error)));
+      },
       complete: () => log.push((this.end = 'complete')),
     };
     if (form === 'workerPool') {
-      const values = engines[0]!.source.pipe(workerPool(work, options));
+      const values = all[0]!.source.pipe(workerPool(work, options));
       this.results = values.subscribe({ next: (value) => log.push(`value ${String(value)}`), ...observer });
     } else if (form === 'workerPoolSettled') {
-      const outcomes = engines[0]!.source.pipe(workerPoolSettled(work, options));
+      const outcomes = all[0]!.source.pipe(workerPoolSettled(work, options));
       this.results = outcomes.subscribe(observer);
     } else {
       const pool = new BackgroundJobs<string, unknown>(work, options);
@@ -179,7 +185,7 @@ export class Run {
         this.report = report;
         log.push((this.end = 'complete'));
       });
-      for (const { source } of engines) this.listening = pool.listenTo(source);
+      for (const { source } of all) this.listening = pool.listenTo(source);
     }
   }
 

@@ -261,8 +261,8 @@ export class Lending<J> implements Intake, Held {
     const { pool } = this.#borrower;
     if (this.#hasEnded || this.#goodbye || pool.shutdown.level < ABANDON) return;
     this.#goodbye = after(LONGEST_GOODBYE, pool.scheduler).subscribe(() => {
-      this.#isOver = true;
       for (const end of [...this.#unanswered.values()]) end();
+      this.#isOver = true;
       this.#endWhenSettled();
     });
     this.#subscriptions.add(this.#goodbye);
