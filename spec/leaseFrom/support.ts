@@ -72,17 +72,21 @@ export class Engine {
 
   /** Has no more jobs: its iterator ends. */
   end(): void {
-    this.taker?.({ done: true, value: undefined });
+    const { taker } = this;
+    this.taker = undefined;
+    taker?.({ done: true, value: undefined });
   }
 
   fail(error: unknown): void {
-    this.failTaker?.(error);
+    if (this.taker === undefined) return;
+    this.taker = undefined;
+    this.failTaker!(error);
   }
 
   private open(demand: LeaseDemand): AsyncIterable<string> {
     this.demand = demand;
     demand.signal.addEventListener('abort', () => {
-      if (!this.manners.isDeaf) this.failTaker?.(new Error('the receive was aborted'));
+      if (!this.manners.isDeaf) this.fail(new Error('the receive was aborted'));
     });
     const iterator: AsyncIterator<string> = {
       next: () => {
@@ -121,7 +125,13 @@ export class Engine {
     this.outcomes.push(outcome);
     if (!this.out.has(job)) this.breaches.push(`told of ${job}, which is not out`);
     this.onTold(job);
-    const answer = this.answer(outcome);
+    let answer: unknown;
+    try {
+      answer = this.answer(outcome);
+    } catch (error) {
+      this.out.delete(job);
+      throw error;
+    }
     const onAnswered = (): void => {
       this.out.delete(job);
     };
