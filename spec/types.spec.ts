@@ -10,6 +10,7 @@ import {
   gracefulShutdown,
   JobDroppedError,
   JobFailedError,
+  leaseFrom,
   PoolMonitor,
   pullFrom,
   pullThrough,
@@ -27,6 +28,7 @@ import type {
   JobHooks,
   JobOutcome,
   JobSource,
+  LeaseDemand,
   PoolConfig,
   PoolOperator,
   PromiseOrObservableOf,
@@ -471,6 +473,24 @@ describe('types', () => {
   });
 
   describe('of the other exports', () => {
+    it('leaseFrom: those of the iterable that it opens', () => {
+      const open = async function* (demand: LeaseDemand): AsyncGenerator<Mail> {
+        expectTypeOf(demand.places$).toEqualTypeOf<Observable<number>>();
+        yield* [];
+      };
+      const mails$ = leaseFrom(open, {
+        settle: (outcome) => expectTypeOf(outcome).toEqualTypeOf<JobOutcome<Mail, unknown>>(),
+        lost: new Subject<Mail>(),
+      });
+      expectTypeOf(mails$).toEqualTypeOf<Observable<Mail>>();
+      // @ts-expect-error what is lost is a job
+      leaseFrom(open, { settle: () => undefined, lost: new Subject<number>() });
+      // @ts-expect-error settle is required
+      expect(() => leaseFrom(open, {})).to.throw(TypeError);
+      // @ts-expect-error an array takes no time to answer
+      leaseFrom(() => [1], { settle: () => undefined });
+    });
+
     it('pullFrom: those of the iterable', () => {
       expectTypeOf(pullFrom([1, 2])).toEqualTypeOf<Observable<number>>();
       expectTypeOf(pullFrom(new Map<string, Mail>())).toEqualTypeOf<Observable<[string, Mail]>>();
