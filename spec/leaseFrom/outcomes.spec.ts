@@ -1,7 +1,7 @@
 // Every lease is settled once: when its work has let go and no retry follows.
 import { expect } from 'chai';
-import { Observable, of, take, timer } from 'rxjs';
-import { byKey, coalesced, leaseFrom, workerPool } from '../../src/index.js';
+import { Observable, of, Subject, take, timer } from 'rxjs';
+import { byKey, coalesced, leaseFrom, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobOutcome } from '../../src/index.js';
 import { Deferred, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
@@ -330,6 +330,40 @@ describe('leaseFrom: outcomes', () => {
     expect(engine.told).to.have.members(['a completed', 'b shutdown']);
     expect(engine.returns).to.equal(1);
     expect(engine.breaches).to.eql([]);
+  });
+
+  it('tells results in order where they are ordered, and a job that is given back at once', async () => {
+    for (const form of FORMS) {
+      const engine = new Engine(['a', 'b']);
+      const held = new Held<string>();
+      const run = new Run(form, engine, held.promises, { workers: 2, buffer: 0, ordered: true });
+      await rest();
+      held.complete('b');
+      await rest();
+      expect(engine.told).to.eql(['b completed']);
+      expect(run.log.filter((line) => line.startsWith('value'))).to.eql([]);
+      held.complete('a');
+      await rest();
+      expect(run.log.filter((line) => line.startsWith('value'))).to.eql(
+        form === 'workerPool' ? ['value a!', 'value b!'] : [],
+      );
+      await run.shutdown('drain');
+      expect(run.end).to.equal('complete');
+    }
+    const engine = new Engine(['a', 'b']);
+    const answers: (() => void)[] = [];
+    engine.answer = () => new Promise<void>((resolve) => answers.push(resolve));
+    const outcomes: string[] = [];
+    const levels = new Subject<string>();
+    const work = (): Promise<never> => Promise.reject(new Error('no'));
+    engine.source
+      .pipe(workerPoolSettled(work, { workers: 2, buffer: 0, ordered: true, retry: { delay: 1000 }, shutdown: levels }))
+      .subscribe({ next: ({ job }) => outcomes.push(job), complete: () => outcomes.push('complete') });
+    await rest();
+    levels.next('discard');
+    for (const answer of answers.reverse()) answer();
+    await rest();
+    expect(outcomes).to.eql(['b', 'a', 'complete']);
   });
 
   it('never merges a leased job', async () => {
