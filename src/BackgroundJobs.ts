@@ -113,8 +113,8 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   submit$(job: J, config?: Pick<SubmitConfig, 'wait'>): Observable<R>;
 
   /**
-   * Drops all jobs that wait for a worker, as `'cleared'`, also those that were sent or pulled. Then the senders that wait for
-   * room are let in, and the pool goes on.
+   * Drops all jobs that wait for a worker, as `'cleared'`, also those that were sent or pulled, but not those of an engine
+   * ({@link leaseFrom}). Then the senders that wait for room are let in, and the pool goes on.
    *
    * @returns the outcomes of the dropped jobs, the oldest first
    */
@@ -127,9 +127,10 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   readonly level: ShutdownLevel | undefined;
 
   /**
-   * Takes jobs from a source as well. An Observable's are offered as they come. An iterable is pulled, one item for each place;
+   * Takes jobs from a source as well: from several, if you like. An Observable's are offered as they come. An iterable is pulled, one item for each place;
    * an item whose place has gone to another on the way waits its turn among the senders, and a drain runs it. The completion of
-   * the source ends nothing; its error ends this subscription and is reported as unhandled.
+   * the source ends nothing; its error ends this subscription and is reported as unhandled. An engine ({@link leaseFrom}) is asked
+   * for jobs as an iterable is; at a drain it is given back what waits for room or still comes.
    *
    * @returns its subscription: unsubscribing stops the source; jobs that were accepted run, and so does the item of an iterable
    *   that is on its way

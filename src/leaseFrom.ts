@@ -26,8 +26,8 @@ import type { LeaseConfig, LeaseDemand } from './types.js';
  * `'closed'`. The results complete when all leases are settled and the iterator has answered its open `next()` and `return()`.
  * After `'abandon'` they wait for a second at most.
  *
- *     fetched   a b c                        workers: 1, buffer: 1, jobs of 4 frames, settle takes 2: c is fetched when a is told
- *     results   ----a-----b-----c|           and complete when c is settled
+ *     fetched   (ab)--c                     workers: 1, buffer: 1, jobs of 4 frames, settle takes 2:
+ *     results   ----a-----b-----c-|         c is fetched when a has been settled, and they complete when c has
  *
  * Delivery is at least once: a process that is killed between the end of the work and the answer of `settle` leaves a job that
  * the engine will give again.

@@ -1,6 +1,6 @@
 // What an engine is told of the pool that borrows from it.
 import { expect } from 'chai';
-import { asyncScheduler, BehaviorSubject, map, Subject } from 'rxjs';
+import { asyncScheduler, BehaviorSubject, map, Subject, timer, VirtualTimeScheduler } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackgroundJobs, leaseFrom, pullFrom, pullThrough, workerPool } from '../../src/index.js';
 import type { JobOutcome, LeaseDemand } from '../../src/index.js';
@@ -290,6 +290,29 @@ describe('leaseFrom: demand', () => {
       });
     });
   }
+
+  it('fetches and completes as its doc comment draws it', async () => {
+    //  fetched   (ab)--c
+    //  results   ----a-----b-----c-|
+    const clock = new VirtualTimeScheduler(undefined, 0);
+    const engine = new Engine(['a', 'b', 'c']);
+    const log: string[] = [];
+    const note = (what: string): void => void log.push(`${what} ${clock.now()}`);
+    engine.answer = () => new Promise<void>((resolve) => timer(2, clock).subscribe(() => resolve()));
+    engine.onGiven = (job) => note(`fetched ${job}`);
+    const work = (job: string): Observable<string> => timer(4, clock).pipe(map(() => job));
+    engine.source
+      .pipe(workerPool(work, { workers: 1, buffer: 1, scheduler: clock }))
+      .subscribe({ next: note, complete: () => note('complete') });
+    for (let now = 0; now <= 20; now++) {
+      clock.maxFrames = now;
+      clock.flush();
+      clock.frame = now;
+      await rest();
+      if (now === 13) engine.end();
+    }
+    expect(log).to.eql([...['fetched a 0', 'fetched b 0', 'a 4', 'fetched c 6', 'b 10', 'c 16', 'complete 18']]);
+  });
 
   it('opens an iterable for each subscription', async () => {
     const demands: LeaseDemand[] = [];

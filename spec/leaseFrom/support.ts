@@ -46,6 +46,8 @@ export class Engine {
   demand!: LeaseDemand;
   /** Answers what it is told: at once, until a spec says otherwise. */
   answer: (outcome: JobOutcome<string, unknown>) => unknown = () => undefined;
+  /** Called when it gives a job. */
+  onGiven: (job: string) => void = () => undefined;
   /** Called when it is told, before it answers. */
   onTold: (job: string) => void = () => undefined;
 
@@ -116,6 +118,7 @@ export class Engine {
     const job = this.jobs.shift()!;
     this.taker = undefined;
     this.out.add(job);
+    this.onGiven(job);
     taker({ value: job });
   }
 
