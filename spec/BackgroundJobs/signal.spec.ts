@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
-import { NEVER, Observable, of } from 'rxjs';
+import { NEVER, Observable, of, throwError } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, JobAbortedError } from '../../src/index.js';
 import type { JobContext, JobHooks, JobOutcome } from '../../src/index.js';
@@ -432,5 +432,28 @@ describe('BackgroundJobs', () => {
         await jobs.shutdown();
       });
     }
+
+    it('has no effect on a job that clear() has removed between two attempts, and that has not been told yet', async () => {
+      const controller = new AbortController();
+      const log: string[] = [];
+      const jobs = new BackgroundJobs((job: string) => throwError(() => job), {
+        workers: 2,
+        buffer: 0,
+        retry: { delay: 1000 },
+        hooks: {
+          settled: ({ job, status }) => {
+            log.push(`${job} ${status}`);
+            controller.abort();
+          },
+        },
+      });
+      const fates = [fateOf(jobs.submit('a')), fateOf(jobs.submit('b', { signal: controller.signal }))];
+      jobs.clear();
+      await turn();
+      expect(log).to.eql(['a dropped', 'b dropped']);
+      expect(fates.map(({ status }) => status)).to.eql(['rejected', 'rejected']);
+      expect(jobs.stats).to.include({ evicted: 2, aborted: 0, delayed: 0 });
+      await jobs.shutdown();
+    });
   });
 });
