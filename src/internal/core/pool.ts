@@ -177,7 +177,8 @@ export class Pool<J, R>
     const { observer, store } = this;
     return {
       places: () => this.places,
-      oldestOrder: () => store.oldestOrder ?? Infinity,
+      isFifo: store.isFifo,
+      oldestOrder: () => store.oldestOrder!,
       isOldestStartable: () => store.isOldestStartable === true,
       promoteOldest: () => store.promoteOldest?.(),
       tell: (item) => (this.emitsValues ? this.#next(item) : observer!.deliver!(item)),

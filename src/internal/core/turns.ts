@@ -27,7 +27,9 @@ export interface Turns {
 export interface TurnsHost {
   /** Workers and buffer together. */
   places(): number;
-  /** The place in the order of arrival of the oldest that waits; Infinity where it is behind all that have started. */
+  /** Jobs start in the order of arrival: what waits is behind all that have started. */
+  readonly isFifo: boolean;
+  /** Otherwise the place in the order of arrival of the oldest that waits; Infinity when nothing waits. */
   oldestOrder(): number;
   isOldestStartable(): boolean;
   /** The store gives the oldest next. */

@@ -82,11 +82,11 @@ class OrderedTurns implements Turns {
   }
 
   get #isHeadWaiting(): boolean {
-    return this.host.oldestOrder() < (this.#turns.first?.order ?? Infinity);
+    return !this.host.isFifo && this.host.oldestOrder() < (this.#turns.first?.order ?? Infinity);
   }
 
   choose(): void {
-    if (this.#room <= 0) this.host.promoteOldest();
+    if (!this.host.isFifo && this.#room <= 0) this.host.promoteOldest();
   }
 
   begin(order: number): Turn {
@@ -113,6 +113,7 @@ class OrderedTurns implements Turns {
   /** Tells what is held, as far as it is its turn, and lets jobs start that may now. */
   advance(): void {
     if (this.#isTelling) return;
+    const wasFull = this.#room <= 0;
     const before = this.#turns.length;
     this.#isTelling = true;
     try {
@@ -120,7 +121,7 @@ class OrderedTurns implements Turns {
     } finally {
       this.#isTelling = false;
     }
-    if (this.#turns.length < before) this.host.wake();
+    if (wasFull && this.#turns.length < before) this.host.wake();
   }
 
   #tellHeld(): void {
