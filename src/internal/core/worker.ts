@@ -553,6 +553,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** The work of a judged attempt has settled. Its job may still have to wait here for its retry. */
   #letGo(): void {
+    // What a thenable has brought too late is not the next job's.
+    this.#verdict = this.#result = undefined;
     const held = this.#held;
     if (held !== undefined && !this.#host.verdicts!.onLetGo(held)) {
       this.#state = HOLDING;
