@@ -1,7 +1,20 @@
 import { expect } from 'chai';
-import { catchError, throwError, NEVER, of, Subject, timer, TimeoutError, map, mergeMap } from 'rxjs';
+import {
+  catchError,
+  throwError,
+  NEVER,
+  of,
+  Subject,
+  timer,
+  TimeoutError,
+  map,
+  mergeMap,
+  VirtualTimeScheduler,
+} from 'rxjs';
+import type { ObservableInput } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { BackgroundJobs, byKey, workerPool, workerPoolSettled } from '../../src/index.js';
+import { Deferred, fateOf } from '../support/deferred.js';
 
 function virtually(program: Parameters<TestScheduler['run']>[0]): void {
   new TestScheduler((actual, expected) => void expect(actual).to.deep.equal(expected)).run(program);
@@ -11,6 +24,11 @@ function virtually(program: Parameters<TestScheduler['run']>[0]): void {
 const nameOfError = catchError((error: unknown) => throwError(() => (error as Error).name));
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** As knex and mongoose have it: a thenable that is no promise. */
+function lazily<T>(promise: Promise<T>): Promise<T> {
+  return { then: promise.then.bind(promise) } as Promise<T>;
+}
 
 describe('timeout', () => {
   it('fails an attempt that takes longer, with the TimeoutError of RxJS, and unsubscribes its stream', () => {
@@ -155,6 +173,41 @@ describe('timeout', () => {
     await jobs.idle();
     expect(jobs.stats).to.include({ lingering: 0 });
     await jobs.shutdown();
+  });
+
+  it('ignores what a timed-out attempt brings late: the next job on its worker has its own result', async () => {
+    for (const late of ['a promise', 'a thenable'] as const) {
+      for (const isFulfilled of [true, false]) {
+        const clock = new VirtualTimeScheduler();
+        const stuck = new Deferred<string>();
+        const first = late === 'a promise' ? stuck.promise : lazily(stuck.promise);
+        const values = new Subject<string>();
+        const others: Record<string, () => ObservableInput<string>> = {
+          stream: () => values,
+          thenable: () => lazily(Promise.resolve('thenable')),
+          promise: () => Promise.resolve('promise'),
+        };
+        const jobs = new BackgroundJobs((job: string) => others[job]?.() ?? first, {
+          workers: 1,
+          buffer: 3,
+          timeout: 5,
+          scheduler: clock,
+        });
+        const timedOut = fateOf(jobs.submit('first'));
+        const results = Object.keys(others).map((job) => jobs.submit(job));
+        clock.flush();
+        await tick();
+        expect([timedOut.status, jobs.stats.lingering], late).to.eql(['rejected', 1]);
+        if (isFulfilled) stuck.resolve('late');
+        else stuck.reject('late');
+        await tick();
+        values.next('stream');
+        values.complete();
+        expect(await Promise.all(results), late).to.eql(Object.keys(others));
+        expect(jobs.stats).to.include({ completed: 3, failed: 1, lingering: 0 });
+        await jobs.shutdown();
+      }
+    }
   });
 
   it('sets no timer for a job: one for all, and none is left', () => {
