@@ -1,7 +1,22 @@
 import { expect } from 'chai';
-import { BehaviorSubject, concat, EMPTY, NEVER, of, Subject, throwError, timer, map } from 'rxjs';
+import {
+  BehaviorSubject,
+  concat,
+  EMPTY,
+  finalize,
+  firstValueFrom,
+  map,
+  NEVER,
+  of,
+  Subject,
+  throwError,
+  timer,
+  VirtualTimeScheduler,
+} from 'rxjs';
+import type { ObservableInput } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { BackgroundJobs, pullFrom, workerPool, workerPoolSettled } from '../../src/index.js';
+import { turn } from '../support/guard.js';
 
 function virtually(program: Parameters<TestScheduler['run']>[0]): void {
   new TestScheduler((actual, expected) => void expect(actual).to.deep.equal(expected)).run(program);
@@ -104,5 +119,42 @@ describe('workers: Observable', () => {
     expect(pulled).to.deep.equal([1, 2]);
     results.unsubscribe();
     expect(workers.observed).to.equal(false);
+  });
+
+  it('lowered in an outage, lets jobs that wait in their slots for a retry start one after another', async () => {
+    for (const work of ['streams', 'promises'] as const) {
+      const scheduler = new VirtualTimeScheduler();
+      const workers = new BehaviorSubject(3);
+      const tried = new Set<number>();
+      let [running, most] = [0, 0];
+      const run = (job: number): ObservableInput<number> => {
+        if (!tried.has(job)) {
+          tried.add(job);
+          return work === 'streams' ? throwError(() => 'down') : Promise.reject(new Error('down'));
+        }
+        most = Math.max(most, ++running);
+        const done = timer(5, scheduler).pipe(
+          map(() => job),
+          finalize(() => running--),
+        );
+        return work === 'streams' ? done : firstValueFrom(done);
+      };
+      const config = { workers, buffer: 0, retry: { count: 3, delay: 10 }, scheduler };
+      const jobs = new BackgroundJobs(run, { ...config, overflow: 'drop-incoming' });
+      for (let job = 0; job < 6; job++) {
+        jobs.offer(job);
+        await turn();
+      }
+      expect(jobs.stats, work).to.include({ accepted: 6, delayed: 6, lingering: 3 });
+      workers.next(1);
+      const ended = jobs.shutdown('drain', { deadline: Infinity });
+      for (let step = 0; step < 12; step++) {
+        scheduler.flush();
+        await turn();
+      }
+      expect(jobs.stats, work).to.include({ completed: 6, delayed: 0, running: 0, lingering: 0 });
+      expect(most, work).to.equal(1);
+      await ended;
+    }
   });
 });

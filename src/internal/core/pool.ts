@@ -553,7 +553,7 @@ export class Pool<J, R>
 
   mayStartHeld(): boolean {
     const { verdicts } = this;
-    if (!this.#lookAtGate() || this.closed || this.slots.active > this.#crew.limit) return false;
+    if (!this.#lookAtGate() || this.closed || this.slots.working >= this.#crew.limit) return false;
     // Another worker is about to take what waits, whose turn it is.
     const mayOther = this.#startableWaiting > 0 && (this.#crew.hasFree || this.#looking > 0);
     return !(verdicts!.hasJustStarted && mayOther);
@@ -574,6 +574,8 @@ export class Pool<J, R>
     if (idle.length < MOST_IDLE && !this.#crew.isExcessive) idle.push(worker);
     else this.#crew.retire(worker);
     this.#checkEmptied();
+    // Where the workers have become fewer, a job that waits in its slot may have had to wait for this one.
+    if (this.verdicts && this.verdicts.holders.length > 0) this.wake();
     this.endWhenDone();
   }
 

@@ -4,6 +4,8 @@ export class Slots {
   active = 0;
   /** Slots of attempts that have been judged. */
   lingering = 0;
+  /** Of these the ones in which no work goes on: a job waits there for its retry. */
+  holding = 0;
   /** Jobs started so far: the next one's index. */
   #started = 0;
   /** Jobs subscribed so far: the next one's place in the order of teardown. */
@@ -12,6 +14,11 @@ export class Slots {
   /** @returns the index of a job's first start */
   count(): number {
     return this.#started++;
+  }
+
+  /** Slots in which work goes on. */
+  get working(): number {
+    return this.active - this.holding;
   }
 
   free(): void {

@@ -215,6 +215,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     }
     const due = host.verdicts!.exchange(held);
     this.#held = undefined;
+    host.slots.holding--;
     host.slots.lingering--;
     host.slots.free();
     this.#state = FREE;
@@ -523,6 +524,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     } else {
       this.#state = isReleased ? HOLDING : LINGERING;
       slots.lingering++;
+      if (isReleased) slots.holding++;
       this.#held = delayed;
       verdicts!.hold(delayed, this);
     }
@@ -558,6 +560,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const held = this.#held;
     if (held !== undefined && !this.#host.verdicts!.onLetGo(held)) {
       this.#state = HOLDING;
+      this.#host.slots.holding++;
       return;
     }
     this.#leave();
@@ -583,6 +586,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (isGivenUp) this.#lane = this.#held!.lane;
     this.#held = undefined;
     if (this.#state !== HOLDING) return;
+    this.#host.slots.holding--;
     this.#leave();
     this.#host.rest(this);
   }
