@@ -332,7 +332,7 @@ describe('leaseFrom: outcomes', () => {
     expect(engine.breaches).to.eql([]);
   });
 
-  it('tells results in order where they are ordered, and a job that is given back at once', async () => {
+  it('tells results in order where they are ordered, also of jobs that have run and are given back', async () => {
     for (const form of FORMS) {
       const engine = new Engine(['a', 'b']);
       const held = new Held<string>();
@@ -363,7 +363,7 @@ describe('leaseFrom: outcomes', () => {
     levels.next('discard');
     for (const answer of answers.reverse()) answer();
     await rest();
-    expect(outcomes).to.eql(['b', 'a', 'complete']);
+    expect(outcomes).to.eql(['a', 'b', 'complete']);
   });
 
   it('never merges a leased job', async () => {

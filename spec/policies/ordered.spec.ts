@@ -333,6 +333,47 @@ describe('ordered', () => {
       expect(log).to.eql(['a', 'error: no more']);
     });
 
+    it('no outcome is lost of jobs that end between two attempts, whatever their callers do when they are told', async () => {
+      type Handle = BackgroundJobs<string, string | undefined>;
+      const ends: Record<string, (jobs: Handle, wait: Subject<void>, callers: readonly AbortController[]) => unknown> =
+        {
+          discard: (jobs) => jobs.shutdown('discard'),
+          abort: (jobs) => jobs.shutdown('abort'),
+          abandon: (jobs) => jobs.shutdown('abandon'),
+          clear: (jobs) => jobs.clear(),
+          'their wait fails': (_jobs, wait) => wait.error('no more'),
+          'their callers give up': (_jobs, _wait, callers) => callers.forEach((caller) => caller.abort()),
+        };
+      for (const [title, end] of Object.entries(ends)) {
+        const { work, ...bench } = parts();
+        const wait = new Subject<void>();
+        const config = { workers: 3, buffer: 2, retry: { delay: () => wait }, ordered: true };
+        const jobs = new BackgroundJobs(work, config);
+        const log: number[] = [];
+        jobs.outcomes$.subscribe(({ id }) => log.push(id));
+        const callers = ['b', 'd'].map(() => new AbortController());
+        const errors: unknown[] = [];
+        jobs.submit$('a').subscribe({ error: (error: unknown) => errors.push(error) });
+        const given = callers.map(({ signal }, i) => fateOf(jobs.submit('bd'[i]!, { signal })));
+        bench.fail('a');
+        jobs.submit$('c').subscribe({ error: (error: unknown) => errors.push(error) });
+        bench.fail('b');
+        bench.fail('d');
+        bench.fail('c');
+        expect(jobs.stats.delayed, title).to.equal(4);
+        end(jobs, wait, callers);
+        if (title === 'their callers give up') jobs.clear();
+        await turn();
+        expect([log.length, new Set(log).size], title).to.eql([4, 4]);
+        expect(errors.length, title).to.equal(2);
+        expect(
+          given.map(({ status }) => status),
+          title,
+        ).to.eql(['rejected', 'rejected']);
+        await jobs.shutdown();
+      }
+    });
+
     it('jobs that a shutdown ends let the ones behind them be told', () => {
       for (const level of ['discard', 'abort', 'abandon'] as const) {
         const { work, ...bench } = parts();

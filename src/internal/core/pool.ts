@@ -181,6 +181,7 @@ export class Pool<J, R>
       oldestOrder: () => store.oldestOrder!,
       isOldestStartable: () => store.isOldestStartable === true,
       promoteOldest: () => store.promoteOldest?.(),
+      tellsOutcomes: !this.emitsValues,
       tell: (item) => (this.emitsValues ? this.#next(item) : observer!.deliver!(item)),
       fail: (error) => this.newcomers.error(error),
       stopIntake: () => {

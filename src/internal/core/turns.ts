@@ -5,6 +5,8 @@ export interface Turn {
   tell(item: unknown): void;
   /** Nothing more comes of the job. */
   end(): void;
+  /** The job has ended between two attempts. Where outcomes are told, its turn ends with that of its own. */
+  leave(): void;
   /** The results end with this error when all that is before it has been told. */
   fail(error: unknown): void;
 }
@@ -34,6 +36,7 @@ export interface TurnsHost {
   isOldestStartable(): boolean;
   /** The store gives the oldest next. */
   promoteOldest(): void;
+  readonly tellsOutcomes: boolean;
   /** Tells downstream. */
   tell(item: unknown): void;
   /** Ends the results. */

@@ -273,8 +273,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
       const { accounts } = this;
       accounts[isRefused ? 'refused' : accountOf(answered)]++;
       accounts[isRefused ? 'returning' : answered.attempts > 0 ? 'delayed' : 'leaving']--;
-      // Its turn may be over by now.
-      this.#tellEnd(item, answered as JobOutcome<J, R>, undefined);
+      this.#tellEnd(item, answered as JobOutcome<J, R>, turn);
     });
   }
 
@@ -282,6 +281,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     // An engine may have frozen it.
     if (outcome.attempts > 0) Reflect.defineProperty(outcome, WAS_DELAYED, { value: true });
     this.#runFor(item, () => this.#tell(item, outcome, false, turn));
+    if (this.tellsOutcomes) turn?.end();
   }
 
   #tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean, turn: Turn | undefined): void {

@@ -43,6 +43,10 @@ class HeldTurn implements Turn, InHeap {
     this.#turns.advance();
   }
 
+  leave(): void {
+    if (!this.#turns.host.tellsOutcomes) this.end();
+  }
+
   fail(error: unknown): void {
     this.failure = { error };
     this.#turns.onFailure();

@@ -146,8 +146,10 @@ class Retries<T> implements Verdicts<T>, Policy {
 
   #fail(delayed: Delayed<T>, error: unknown): void {
     if (!this.#all.has(delayed)) return;
-    this.remove(delayed);
+    this.#forget(delayed);
     this.#doors.failDelayed(delayed, error);
+    // Not before: a hook that is told may have the turns of those that were removed ended.
+    this.#removed.push(delayed);
     this.vacate();
   }
 
@@ -205,12 +207,16 @@ class Retries<T> implements Verdicts<T>, Policy {
   // ---- The end
 
   remove(delayed: Delayed<T>): void {
+    this.#forget(delayed);
+    this.#removed.push(delayed);
+  }
+
+  #forget(delayed: Delayed<T>): void {
     this.#all.delete(delayed);
     this.#unseated.delete(delayed);
     if (delayed.holder !== undefined) this.#holding--;
     delayed.timer.unsubscribe();
     if (delayed.queue !== undefined) this.#due.remove(delayed);
-    this.#removed.push(delayed);
   }
 
   removeAll(): Delayed<T>[] {
@@ -230,7 +236,7 @@ class Retries<T> implements Verdicts<T>, Policy {
       const { holder, lane, turn } = delayed;
       if (holder !== undefined) holder.vacate(true);
       else if (lane !== undefined) this.#doors.unlock(lane);
-      turn?.end();
+      turn?.leave();
     }
     for (const delayed of this.#unseated) {
       if (!this.#hasPlace) break;
