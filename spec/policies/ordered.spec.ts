@@ -721,6 +721,38 @@ describe('ordered', () => {
     });
   });
 
+  it('pullThrough counts what is held among the results that nobody has taken', async () => {
+    const { work, started, ...bench } = parts();
+    const results = pullThrough([...'abcdefgh'], work, { workers: 2, buffer: 3, ordered: true })[
+      Symbol.asyncIterator
+    ]();
+    const first = results.next();
+    bench.end('a');
+    expect(await first).to.eql({ done: false, value: 'a' });
+    bench.end('b', 'c');
+    // b and c have not been taken; d is the first in order, and does not end.
+    bench.end('e');
+    await turn();
+    expect(started).to.eql(['a', 'b', 'c', 'd', 'e', 'f']);
+    bench.end('f');
+    await turn();
+    expect(started).to.have.lengthOf(6);
+    expect((await results.next()).value).to.equal('b');
+    await turn();
+    expect(started.at(-1)).to.equal('g');
+    await results.return!();
+  });
+
+  it('a job that expires as another ends leaves room for the next item', () => {
+    marbles(({ expectObservable }) => {
+      const work = (job: string) => timer(job === 'a1' ? 7 : 3).pipe(map(() => job));
+      const config = { workers: 2, buffer: 0, ttl: 4, queue: byKey((job: string) => job[0]), ordered: true };
+      const result = pullFrom(['b0', 'a1', 'a2', 'c3', 'c4']).pipe(workerPool(work, config));
+      // a2 has waited for a1 since 3, and both end at 7.
+      expectObservable(result).toBe('---b---a--c--(d|)', { b: 'b0', a: 'a1', c: 'c3', d: 'c4' });
+    });
+  });
+
   it('false is as if it were not there', () => {
     const { work, ...bench } = parts();
     const log = told(from(['a', 'b']).pipe(workerPool(work, { workers: 2, buffer: 0, ordered: false })));

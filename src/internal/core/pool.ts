@@ -471,8 +471,13 @@ export class Pool<J, R>
   // ---- Room
 
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
-  hasRoom(untaken: number = this.untaken?.() ?? 0): boolean {
+  hasRoom(untaken: number = this.#untaken): boolean {
     return this.#taken + this.#dueStarts + untaken < this.places;
+  }
+
+  /** Results that the consumer has not taken, where they take room: also those that are held until it is their turn. */
+  get #untaken(): number {
+    return this.untaken === undefined ? 0 : this.untaken() + (this.turns?.held ?? 0);
   }
 
   get #taken(): number {
@@ -498,7 +503,7 @@ export class Pool<J, R>
   /** For how many that would wait there is a place. */
   get readAhead(): number {
     const { store } = this;
-    const places = this.places - this.#taken - this.#dueStarts - (this.untaken?.() ?? 0);
+    const places = this.places - this.#taken - this.#dueStarts - this.#untaken;
     return this.gate.isOpen ? places : Math.min(places, this.#options.buffer - store.length);
   }
 
@@ -518,18 +523,27 @@ export class Pool<J, R>
   // ---- Workers ask for their next job, and tell what it does
 
   findNext(): boolean {
-    const { verdicts } = this;
+    const { store, verdicts } = this;
     // When the gate opens here, others take what waits first.
     this.#lookAtGate();
-    if (this.puller && !(verdicts && this.#isRetryNext)) {
+    this.#pullForWorker();
+    if (this.hasPolicies) {
+      const { length } = store;
+      for (const policy of this.policies) policy.looking?.();
+      // What has expired has left room.
+      if (store.length < length) this.#pullForWorker();
+    }
+    if (this.#startableWaiting <= 0 && !verdicts?.startable) return false;
+    return this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
+  }
+
+  #pullForWorker(): void {
+    if (this.puller && !(this.verdicts && this.#isRetryNext)) {
       this.#looking++;
       this.puller.pull();
       this.#looking--;
     }
     if (this.buffer.hasNews) this.buffer.announceNext();
-    if (this.hasPolicies) for (const policy of this.policies) policy.looking?.();
-    if (this.#startableWaiting <= 0 && !verdicts?.startable) return false;
-    return this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
   }
 
   /** It is a retry's turn: nobody is let in before it. */

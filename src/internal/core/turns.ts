@@ -15,6 +15,8 @@ export interface Turn {
 export interface Turns {
   /** Jobs that have started, and whose results have not all been told. */
   readonly length: number;
+  /** Of these the ones whose jobs have ended. */
+  readonly held: number;
   /** How many of those that wait may start, of so many that could. */
   mayStart(startable: number): number;
   /** One of those that wait is about to be taken. */

@@ -39,6 +39,7 @@ class HeldTurn implements Turn, InHeap {
   }
 
   end(): void {
+    if (!this.isOver) this.#turns.held++;
     this.isOver = true;
     this.#turns.advance();
   }
@@ -57,6 +58,7 @@ class HeldTurn implements Turn, InHeap {
 class OrderedTurns implements Turns {
   readonly host: TurnsHost;
 
+  held = 0;
   readonly #turns = new Heap<HeldTurn>((a, b) => a.order < b.order);
   /** Results that were held are being told. */
   #isTelling = false;
@@ -135,6 +137,7 @@ class OrderedTurns implements Turns {
       if (first.failure) return host.fail(first.failure.error);
       if (!first.isOver) return;
       this.#turns.remove(first);
+      this.held--;
     }
   }
 }
