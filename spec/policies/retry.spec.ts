@@ -80,6 +80,26 @@ describe('retry', () => {
     expect(starts).to.deep.equal(['1.1', '9.1', '1.2', '0.1', '1.3']);
   });
 
+  it('keeps room for itself beside what waits for its key: such an offer is refused, one of another key is not', () => {
+    const wait = new Subject<void>();
+    const ends = new Subject<string>();
+    const work = (_job: string, { attempt }: { attempt: number }) => (attempt === 1 ? throwError(() => 'no') : ends);
+    const config = {
+      workers: 1,
+      buffer: 1,
+      overflow: 'drop-incoming',
+      retry: { count: 1, delay: () => wait },
+    } as const;
+    const jobs = new BackgroundJobs(work, { ...config, queue: byKey((job) => job[0]) });
+    expect(['x1', 'x2', 'x3'].map((job) => jobs.offer(job))).to.eql([true, true, false]);
+    // It fails at once, too, and waits as x1 does.
+    expect(jobs.offer('y1')).to.equal(true);
+    wait.next();
+    const { queued, running, lingering } = jobs.stats;
+    expect([queued, running, lingering]).to.eql([1, 1, 0]);
+    return jobs.shutdown('abandon');
+  });
+
   it('keeps the key of a job locked through its retries', () => {
     virtually(({ cold, expectObservable }) => {
       const work = (job: string, { attempt }: { attempt: number }) =>

@@ -258,7 +258,7 @@ export class Pool<J, R>
     if (this.store.read !== undefined && !this.#read(job, id)) return;
     // What was pulled has asked for its place when there was one, and is nobody's victim; nor has it one.
     const isPulled = this.intake !== undefined;
-    const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoom(0), !isPulled);
+    const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoomForArrival(), !isPulled);
     this.onQueued();
     // The place may be that of the first in order.
     this.turns?.onLeft();
@@ -473,6 +473,16 @@ export class Pool<J, R>
   /** Buffer and slots together: a slot may be free while its worker is still telling how the last job ended. */
   hasRoom(untaken: number = this.#untaken): boolean {
     return this.#taken + this.#dueStarts + untaken < this.places;
+  }
+
+  /** Is there a place for the job that was read last? Beside those that wait for their keys, as it may, a retry has to fit in. */
+  hasRoomForArrival(): boolean {
+    if (!this.hasRoom(0)) return false;
+    const { slots, store, verdicts } = this;
+    if (verdicts === undefined || store.isLocked !== true) return true;
+    return (
+      store.locked + slots.active + Math.min(verdicts.slotless, Math.max(0, this.workers - slots.active)) < this.places
+    );
   }
 
   /** Results that the consumer has not taken, where they take room: also those that are held until it is their turn. */

@@ -182,7 +182,9 @@ export class Entrance<J, R> implements Claim {
     // A job that is going to start, though others are ahead of it in the loop, is no victim for an overflow policy.
     const starts = pool.startsArrival;
     if (!starts || length > 0 || buffer.isDeferred) record.keepScope();
-    if (!buffer.place(record, record.id, pool.hasRoom(), !starts)) record.refusal = 'full';
+    // What was sent or pulled has waited for room.
+    const hasRoom = record.isEvictable ? pool.hasRoomForArrival() : pool.hasRoom();
+    if (!buffer.place(record, record.id, hasRoom, !starts)) record.refusal = 'full';
     pool.tellQueued();
   }
 
