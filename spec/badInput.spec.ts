@@ -15,6 +15,7 @@ import {
   workerPoolSettled,
 } from '../src/index.js';
 import type { JobHooks } from '../src/index.js';
+import { errorOf } from './support/thrown.js';
 
 const work = (): Observable<never> => NEVER;
 const base = { workers: 1, buffer: 1 };
@@ -35,15 +36,6 @@ const takers: Record<string, readonly [call: (config: never) => unknown, right: 
   submit: [(config) => void ended.submit('a', config).catch(() => undefined), {}, ['signal', 'wait']],
   shutdown: [(config) => ended.shutdown('drain', config), { deadline: 1 }, ['deadline', 'abortGrace']],
 };
-
-function errorOf(act: () => unknown): Error {
-  try {
-    act();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 describe('bad input', () => {
   describe('as a config', () => {

@@ -16,21 +16,12 @@ import {
 } from '../src/index.js';
 import type { PoolConfig } from '../src/index.js';
 import { problemsOf } from './support/snippets.js';
+import { typeErrorOf } from './support/thrown.js';
 
 const work = async (job: string): Promise<number> => job.length;
 const base = { workers: 1, buffer: 1 };
 const ended: BackgroundJobs<string, number> = new BackgroundJobs(work, base);
 void ended.shutdown('abandon');
-
-function messageOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    expect(error).to.be.an.instanceOf(TypeError);
-    return (error as Error).message;
-  }
-  throw new Error('nothing was thrown');
-}
 
 const forms: Record<string, (config: never) => unknown> = {
   workerPool: (config) => workerPool(work, config),
@@ -157,7 +148,7 @@ describe('a wrong name of an option', () => {
     for (const [name, hint] of Object.entries(ofPools)) {
       it(`in every form: ${name}`, () => {
         for (const [form, call] of Object.entries(forms))
-          expect(messageOf(() => call({ ...base, [name]: 1 } as never))).to.equal(
+          expect(typeErrorOf(() => call({ ...base, [name]: 1 } as never))).to.equal(
             `${form} has no option '${name}': ${hint}`,
           );
       });
@@ -166,26 +157,26 @@ describe('a wrong name of an option', () => {
     for (const [taker, names] of Object.entries(ofOthers)) {
       it(`to ${taker}: ${Object.keys(names).join(', ')}`, () => {
         for (const [name, hint] of Object.entries(names))
-          expect(messageOf(() => configs[taker]!({ [name]: 1 } as never))).to.equal(
+          expect(typeErrorOf(() => configs[taker]!({ [name]: 1 } as never))).to.equal(
             `${taker} has no option '${name}': ${hint}`,
           );
       });
     }
 
     it('only where the config has that option: pullThrough has no overflow, a rateLimit no workers, a hook is no option', () => {
-      expect(messageOf(() => pullThrough(['a'], work, { ...base, strategy: 1 } as never))).to.contain(
+      expect(typeErrorOf(() => pullThrough(['a'], work, { ...base, strategy: 1 } as never))).to.contain(
         'there are workers',
       );
-      expect(messageOf(() => workerPool(work, { ...base, rateLimit: { concurrency: 1 } as never }))).to.equal(
+      expect(typeErrorOf(() => workerPool(work, { ...base, rateLimit: { concurrency: 1 } as never }))).to.equal(
         "rateLimit has no option 'concurrency': there are limit, interval",
       );
-      expect(messageOf(() => workerPool(work, { ...base, hooks: { max: 1 } as never }))).to.contain(
+      expect(typeErrorOf(() => workerPool(work, { ...base, hooks: { max: 1 } as never }))).to.contain(
         'there are accepted',
       );
     });
 
     it('and not where a short word is only near, or the value is undefined', () => {
-      expect(messageOf(() => workerPool(work, { ...base, mac: 1 } as never))).to.contain('there are workers');
+      expect(typeErrorOf(() => workerPool(work, { ...base, mac: 1 } as never))).to.contain('there are workers');
       expect(() => workerPool(work, { ...base, concurrency: undefined })).not.to.throw();
     });
   });

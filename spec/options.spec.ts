@@ -12,6 +12,7 @@ import {
   workerPoolSettled,
 } from '../src/index.js';
 import type { JobHooks, PoolConfig } from '../src/index.js';
+import { errorOf } from './support/thrown.js';
 
 type Config = PoolConfig<string, never>;
 type Work = (job: string) => Observable<never>;
@@ -71,15 +72,6 @@ function trial(form: string, config: object = base): Log {
   const log: Log = [];
   make(form, config, log)(log);
   return log;
-}
-
-function errorOf(act: () => unknown): Error {
-  try {
-    act();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error('nothing was thrown');
 }
 
 /** What is no number at all, and how an error shows it. */

@@ -4,21 +4,12 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
 import { EMPTY, firstValueFrom, isObservable, of, startWith, Subscription } from 'rxjs';
 import { BackgroundJobs, workerPool } from '../../src/index.js';
+import { typeErrorOf } from '../support/thrown.js';
 
 const work = async (job: string): Promise<number> => job.length;
 const base = { workers: 1, buffer: 1 };
 const ended: BackgroundJobs<string, number> = new BackgroundJobs(work, base);
 void ended.shutdown('abandon');
-
-function messageOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    expect(error).to.be.an.instanceOf(TypeError);
-    return (error as Error).message;
-  }
-  throw new Error('nothing was thrown');
-}
 
 const giving = 'call submit(job) for its result, send(job) to wait for room, or offer(job) not to wait';
 const counts = 'stats.queued is how many jobs wait, and stats.running how many run';
@@ -63,7 +54,7 @@ describe('a wrong name of a member of BackgroundJobs', () => {
   describe('says what to call', () => {
     for (const [name, hint] of Object.entries(members)) {
       it(name, () => {
-        expect(messageOf(() => (ended as never)[name])).to.equal(`a BackgroundJobs has no ${name}: ${hint}`);
+        expect(typeErrorOf(() => (ended as never)[name])).to.equal(`a BackgroundJobs has no ${name}: ${hint}`);
       });
     }
 
@@ -94,7 +85,7 @@ describe('a wrong name of a member of BackgroundJobs', () => {
       expect(Object.keys(mails)).to.include.members(['start', 'queue']);
       mails.queue = 'again';
       expect(mails.queue).to.equal('again');
-      expect(messageOf(() => (ended as never)['queue'])).to.contain('has no queue');
+      expect(typeErrorOf(() => (ended as never)['queue'])).to.contain('has no queue');
       await mails.shutdown();
     });
 
