@@ -113,10 +113,18 @@ export interface JobObserver<T, R> {
   started(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;
-  /** What {@link settled} is told. */
   outcomeOf(slot: Slot<T>, verdict: Verdict, result: unknown): JobOutcome<unknown, R>;
-  /** @param isReleased the slot is free; otherwise {@link released} is called when it is */
-  settled(slot: Slot<T>, outcome: JobOutcome<unknown, R>, isReleased: boolean): void;
+  /**
+   * @param isReleased the slot is free; otherwise {@link released} is called when it is
+   * @param outcome where the job's engine has been told of it already
+   */
+  settled(
+    slot: Slot<T>,
+    verdict: Verdict,
+    result: unknown,
+    isReleased: boolean,
+    outcome: JobOutcome<unknown, R> | undefined,
+  ): void;
   /** The attempt has failed, and another will follow. */
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void;
   released(job: T, id: number): void;

@@ -503,7 +503,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     else this.#free();
     this.#verdict = this.#abort = this.#failure = undefined;
     this.#isReleaseTold = this.#state !== LINGERING;
-    observer?.settled(this, outcome ?? observer.outcomeOf(this, verdict, result), this.#isReleaseTold);
+    observer?.settled(this, verdict, result, this.#isReleaseTold, outcome);
     this.#forget();
     if (isFatal) this.destination.error(result);
     else if (verdict === 'completed' && isPromise && host.emitsValues && !outcome) host.emitLast(result as R, turn);

@@ -20,7 +20,7 @@ import type { Removed } from '../core/store.js';
 import { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { JobOwner } from '../lifecycle/lifecycle.js';
 import { runIn } from '../support/asyncScope.js';
-import { clockOf, unfailing } from '../support/clock.js';
+import { clockOf, isRealTime, oncePerRound, unfailing } from '../support/clock.js';
 import { Deferred } from '../support/deferred.js';
 import { checkDuration } from '../support/checks.js';
 import { isObject } from '../support/is.js';
@@ -53,6 +53,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   readonly #options: JobsOptions<J, R>;
   readonly #now: () => number;
+  /** While nobody watches: may be some microtasks old. */
+  readonly #roughNow: () => number;
   readonly #store: RecordStore<J, R>;
   readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
   #pool!: Pool<JobRecord<J, R>, R>;
@@ -75,11 +77,16 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   constructor(options: JobsOptions<J, R>, pipeline: Pipeline) {
     this.#options = options;
     this.#now = unfailing(clockOf(options.scheduler), (error) => queueMicrotask(() => this.#pool.crash(error)));
-    const { makeStore } = options;
+    const { hooks, makeStore } = options;
+    const roughNow = oncePerRound(this.#now);
+    // An order, and a ttl, go by the times of arrival.
+    const isExact = hooks !== undefined || makeStore !== undefined || !isRealTime(options.scheduler);
+    this.#roughNow = isExact ? this.#now : () => (this.#outcomes.observed ? this.#now() : roughNow());
     this.#store = (makeStore?.(this.#now, true) as RecordStore<J, R> | undefined) ?? new RecordStore<J, R>();
     this.#lifecycle = new Lifecycle({
-      hooks: options.hooks,
+      hooks,
       now: this.#now,
+      roughNow: this.#roughNow,
       store: this.#store,
       deliver: (outcome) => this.#onOutcome(outcome),
       owner: this,
@@ -161,7 +168,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   #record(job: J, door: Door): JobRecord<J, R> {
-    return new JobRecord(job, door, this.#ids++, this.#now());
+    return new JobRecord(job, door, this.#ids++, this.#roughNow());
   }
 
   #call(record: JobRecord<J, R>, wait: boolean, signal: AbortSignal | undefined): JobRecord<J, R> {
@@ -275,6 +282,16 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     if (outcome.status === 'failed' && !isTold && record.lease === undefined && !this.#isHeard()) {
       reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
     }
+  }
+
+  /** The short way of most jobs of `submit`: no outcome is made where nobody but the caller is told. */
+  onCompletedUnheard(record: JobRecord<J, R>, value: R): boolean {
+    const { door, lease, party, signal } = record;
+    if (door !== SUBMITTED || (signal ?? party ?? lease) !== undefined || this.#outcomes.observed) return false;
+    record.slot = undefined;
+    record.resolve!(value);
+    if (this.#idlers.length > 0) this.#wakeIdlersLater();
+    return true;
   }
 
   #tellCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean): void {

@@ -16,6 +16,8 @@ export interface JobOwner<T, R, J> {
   onAccepted(item: T): void;
   onValue(item: T, value: R): void;
   onSettled(item: T, outcome: JobOutcome<J, R>): void;
+  /** A job has completed. `false`: somebody beside its caller is told how, by {@link onSettled}. */
+  onCompletedUnheard?(item: T, value: R): boolean;
   /** The slot of an attempt that lingered is free. */
   onReleased(): void;
 }
@@ -25,6 +27,8 @@ export interface LifecycleParts<T, R, J> {
   readonly hooks: Listeners<J, R> | undefined;
   /** The time, in milliseconds. */
   readonly now: () => number;
+  /** For starts: may be some microtasks old. By default it is `now`. */
+  readonly roughNow?: (() => number) | undefined;
   readonly store: JobStore<T>;
   /** Takes each outcome, in a form that emits outcomes. */
   readonly deliver?: ((outcome: JobOutcome<J, R>) => void) | undefined;
@@ -76,13 +80,15 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   readonly #hooks: Listeners<J, R> | undefined;
   readonly #now: () => number;
+  readonly #roughNow: () => number;
   readonly #deliver: ((outcome: JobOutcome<J, R>) => void) | undefined;
   readonly #owner: JobOwner<T, R, J> | undefined;
   #ids = 0;
 
-  constructor({ hooks, now, store, deliver, owner }: LifecycleParts<T, R, J>) {
+  constructor({ hooks, now, roughNow = now, store, deliver, owner }: LifecycleParts<T, R, J>) {
     this.#hooks = hooks;
     this.#now = now;
+    this.#roughNow = roughNow;
     this.store = store;
     this.#deliver = deliver;
     this.#owner = owner;
@@ -176,7 +182,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   started(slot: Slot<T>): void {
     const hooks = this.#hooks;
     const item = slot.job;
-    slot.startedAt = this.#now();
+    slot.startedAt = this.#roughNow();
     if (slot.arrivedAt === AT_START) slot.arrivedAt = slot.startedAt;
     this.accounts.running++;
     if (slot.earlier !== undefined) this.accounts.delayed--;
@@ -214,14 +220,25 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     return { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor };
   }
 
-  settled(slot: Slot<T>, outcome: JobOutcome<J, R>, isReleased: boolean): void {
+  settled(
+    slot: Slot<T>,
+    verdict: Verdict,
+    result: unknown,
+    isReleased: boolean,
+    outcome: JobOutcome<unknown, R> | undefined,
+  ): void {
     const { accounts } = this;
-    const { status } = outcome;
+    const { job, turn } = slot;
+    // A lost lease is aborted, whatever the work has come to.
+    const status = outcome?.status ?? verdict;
     accounts.running--;
     if (status === 'completed') accounts.completed++;
     else if (status === 'failed') accounts.failed++;
     else accounts.aborted++;
-    this.#tell(slot.job, outcome, isReleased, slot.turn);
+    if (status === 'completed' && this.#hooks === undefined && outcome === undefined && turn === undefined) {
+      if (this.#owner?.onCompletedUnheard?.(job, result as R)) return;
+    }
+    this.#tell(job, (outcome as JobOutcome<J, R>) ?? this.outcomeOf(slot, verdict, result), isReleased, turn);
   }
 
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {
