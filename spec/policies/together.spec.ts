@@ -2,9 +2,8 @@
 import { expect } from 'chai';
 import { BehaviorSubject, from, NEVER, of, Subject, throwError, timer, VirtualTimeScheduler } from 'rxjs';
 import { BackgroundJobs, byKey, pullFrom, pullThrough, workerPool, workerPoolSettled } from '../../src/index.js';
+import { turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('policies together', () => {
   it('start nothing twice, and nothing that is not there, when the gate opens while a worker looks for a job', () => {

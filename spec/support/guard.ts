@@ -15,9 +15,16 @@ export function takeReported(): unknown[] {
   return reported.splice(0);
 }
 
-/** One turn of the event loop, after which RxJS has reported what it reports in a timer of no delay. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
+/**
+ * A few turns of the event loop. RxJS has then reported what it reports in a timer of no delay, and a pool has resumed what it
+ * held back, also where a loaded machine has used up its budget of time in between.
+ */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 3; i++) await oneTurn();
+}
+
+function oneTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(() => setImmediate(resolve)));
 }
 
 function census(): Record<string, number> {
@@ -31,13 +38,13 @@ function census(): Record<string, number> {
 
 export const mochaHooks = {
   async beforeEach(): Promise<void> {
-    await turn(); // so that mocha's own timer for this hook is counted too, as it is in the other one
+    await oneTurn(); // so that mocha's own timer for this hook is counted too, as it is in the other one
     config.onUnhandledError = (error) => reported.push(error);
     before = census();
   },
 
   async afterEach(): Promise<void> {
-    await turn();
+    await oneTurn();
     const after = census();
     const left = Object.keys(after).filter((kind) => after[kind]! > (before[kind] ?? 0));
     const found = [
