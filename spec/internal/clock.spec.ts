@@ -29,10 +29,10 @@ describe('the times of a handle', () => {
 
   /** Two jobs of one call, 5 ms after one another. One worker: the second one waits for the end of the first. */
   async function twoJobs(
-    watch: (jobs: BackgroundJobs<string, string>, outcomes: JobOutcome[]) => void,
+    watch: (jobs: BackgroundJobs<string, string>, outcomes: JobOutcome<string, string>[]) => void,
   ): Promise<string[]> {
-    const outcomes: JobOutcome[] = [];
-    const hooks = { settled: (outcome: JobOutcome) => void outcomes.push(outcome) };
+    const outcomes: JobOutcome<string, string>[] = [];
+    const hooks = { settled: (outcome: JobOutcome<string, string>) => void outcomes.push(outcome) };
     const jobs = new BackgroundJobs((job: string) => Promise.resolve(job), {
       workers: 1,
       buffer: 2,
@@ -45,7 +45,7 @@ describe('the times of a handle', () => {
     time += 2;
     await Promise.all([a, b]);
     await jobs.shutdown();
-    return outcomes.map(({ job, queuedFor, ranFor }) => `${String(job)}: ${queuedFor} + ${ranFor}`);
+    return outcomes.map(({ job, queuedFor, ranFor }) => `${job}: ${queuedFor} + ${ranFor}`);
   }
 
   it('are exact where a hook is told of them', async () => {
