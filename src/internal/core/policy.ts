@@ -39,9 +39,21 @@ export interface Policy {
   stop?(): void;
 }
 
-/** Is it told of anything but the end? */
-export function isTold({ started, judged, queued, looking, emptied }: Policy): boolean {
-  return Boolean(started ?? judged ?? queued ?? looking ?? emptied);
+type Event = 'started' | 'judged' | 'queued' | 'looking' | 'emptied';
+
+/** Policies by the events that they are told of: asking each of them for each event cost a tenth of a promise job. */
+export type Told = { readonly [E in Event]: readonly Required<Pick<Policy, E>>[] };
+
+export function toldOf(policies: readonly Policy[]): Told {
+  const told = <E extends Event>(event: E) =>
+    policies.filter((policy) => policy[event] !== undefined) as readonly unknown[] as Told[E];
+  return {
+    started: told('started'),
+    judged: told('judged'),
+    queued: told('queued'),
+    looking: told('looking'),
+    emptied: told('emptied'),
+  };
 }
 
 /** Makes a policy for one subscription: state lives there. */

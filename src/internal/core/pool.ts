@@ -12,8 +12,8 @@ import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Owned, Slot } from './observer.js';
 import type { Delayed, Verdicts } from './delayed.js';
-import { isTold } from './policy.js';
-import type { Policy, PolicyFactory, PoolDoors, VerdictDoors, VerdictsFactory } from './policy.js';
+import { toldOf } from './policy.js';
+import type { Policy, PolicyFactory, PoolDoors, Told, VerdictDoors, VerdictsFactory } from './policy.js';
 import { Shutdown } from './shutdown.js';
 import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
@@ -73,7 +73,7 @@ export class Pool<J, R>
   readonly budget: EventLoopBudget;
   /** While it is shut, no job starts. */
   readonly gate: Gate;
-  readonly policies: readonly Policy[];
+  readonly told: Told;
   readonly verdicts: Verdicts<J> | undefined;
   readonly turns: Turns | undefined;
   readonly scheduler: SchedulerLike;
@@ -81,7 +81,6 @@ export class Pool<J, R>
   readonly now: () => number;
   readonly buffer: Buffer<J>;
   readonly isOwned: boolean;
-  readonly hasPolicies: boolean;
   readonly slots: Slots = new Slots();
   readonly store: JobStore<J>;
   /** Jobs are taken in. */
@@ -142,11 +141,9 @@ export class Pool<J, R>
     const verdicts = (this.verdicts = options.verdicts?.<J>(this));
     this.turns = options.turns?.(this.#turnsHost());
     const policies: Policy[] = verdicts ? [verdicts] : [];
-    this.policies = policies;
     // A policy may act on the pool while it is made.
     for (const make of options.policies) policies.push(make(this.#doors(now, gate)));
-    // One that is told nothing, as that of live workers, costs nothing: the loops over policies are a tenth of a promise job.
-    this.hasPolicies = policies.some((policy) => isTold(policy));
+    this.told = toldOf(policies);
     results.add(() => {
       gate.stop();
       for (const policy of policies) policy.stop?.();
@@ -251,7 +248,7 @@ export class Pool<J, R>
     const id = this.observer?.countOffered(job) ?? 0;
     if (this.store.read !== undefined && !this.#read(job, id)) return;
     this.buffer.place(job, id, true, false);
-    if (this.hasPolicies) this.tellQueued();
+    this.tellQueued();
   }
 
   #queue(job: J, id: number): void {
@@ -295,7 +292,7 @@ export class Pool<J, R>
     }
     this.#depth--;
     // A hook that was told of the acceptance may have shut the gate.
-    if (this.hasPolicies) this.tellQueued();
+    this.tellQueued();
     if (this.#isPostponed) this.#startPostponed();
   }
 
@@ -400,7 +397,8 @@ export class Pool<J, R>
   }
 
   tellQueued(): void {
-    if (this.hasPolicies && this.store.length > 0) for (const policy of this.policies) policy.queued?.();
+    const { queued } = this.told;
+    if (queued.length > 0 && this.store.length > 0) for (const policy of queued) policy.queued();
   }
 
   #onNotified(): void {
@@ -410,7 +408,8 @@ export class Pool<J, R>
   }
 
   #checkEmptied(): void {
-    if (this.hasPolicies && this.store.length === 0) for (const policy of this.policies) policy.emptied?.();
+    const { emptied } = this.told;
+    if (emptied.length > 0 && this.store.length === 0) for (const policy of emptied) policy.emptied();
   }
 
   #resize(workers: number): void {
@@ -537,9 +536,10 @@ export class Pool<J, R>
     // When the gate opens here, others take what waits first.
     this.#lookAtGate();
     this.#pullForWorker();
-    if (this.hasPolicies) {
+    const { looking } = this.told;
+    if (looking.length > 0) {
       const { length } = store;
-      for (const policy of this.policies) policy.looking?.();
+      for (const policy of looking) policy.looking();
       // What has expired has left room.
       if (store.length < length) this.#pullForWorker();
     }

@@ -10,7 +10,7 @@ import { Delayed } from './delayed.js';
 import type { Holder, Verdicts } from './delayed.js';
 import { AsyncIteration } from './iteration.js';
 import type { JobObserver, Lease, Owned, Slot, Verdict } from './observer.js';
-import type { Policy } from './policy.js';
+import type { Told } from './policy.js';
 import { isNativePromise, nativeThen, readResult, Run } from './run.js';
 import type { RunOwner } from './run.js';
 import type { Slots } from './slots.js';
@@ -49,9 +49,7 @@ export interface WorkerHost<J, R> {
   readonly slots: Slots;
   readonly store: JobStore<J>;
   readonly budget: EventLoopBudget;
-  /** Told of starts and of verdicts. */
-  readonly policies: readonly Policy[];
-  readonly hasPolicies: boolean;
+  readonly told: Told;
   /** Says whether a failure is the end. */
   readonly verdicts: Verdicts<J> | undefined;
   /** Keeps results until it is their turn. */
@@ -248,7 +246,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   #start(job: J, id: number, arrivedAt: number, earlier?: Delayed<J>): void {
     const host = this.#host;
-    const { slots } = host;
+    const { slots, told, verdicts } = host;
     slots.active++;
     const index = earlier === undefined ? slots.count() : earlier.index;
     const attempt = earlier === undefined ? 1 : earlier.attempts + 1;
@@ -262,13 +260,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.#attempt = new Attempt(this.number, attempt, index);
     this.subscriptionOrder = UNSUBSCRIBED + index;
     if (host.turns !== undefined) this.turn = earlier?.turn ?? host.turns.begin(host.store.order ?? index);
-    if (host.hasPolicies) {
+    if (verdicts !== undefined) {
       this.earlier = earlier;
       this.retries = earlier === undefined ? 0 : earlier.retries;
-      for (const policy of host.policies) policy.started?.(this);
-      // What is done for a job may begin outside of its caller's call, whatever its work returns.
-      if (host.isOwned) (job as Owned).keepScope();
     }
+    if (told.started.length > 0) for (const policy of told.started) policy.started(this);
+    // A policy may judge the job outside of its caller's call, whatever its work returns.
+    if (host.isOwned && (verdicts !== undefined || told.judged.length > 0)) (job as Owned).keepScope();
     const scope = host.isOwned ? (job as Owned).scope : undefined;
     if (scope === undefined) this.#callWork();
     else scope.runInAsyncScope(this.#callWork, this);
@@ -449,9 +447,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** State, then hooks, then downstream. Once per start. */
   #judge(verdict: Verdict, result: unknown, isReleased: boolean): void {
-    const host = this.#host;
-    const { verdicts } = host;
-    if (host.hasPolicies) for (const policy of host.policies) policy.judged?.(this);
+    const { told, verdicts } = this.#host;
+    if (told.judged.length > 0) for (const policy of told.judged) policy.judged(this);
     if (verdict === 'failed' && verdicts !== undefined) {
       // What the user's delay function does to the job now comes too late.
       this.#verdict = verdict;
