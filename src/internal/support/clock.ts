@@ -28,7 +28,7 @@ export function oncePerRound(now: () => number): () => number {
   return () => {
     if (time === undefined) {
       time = now();
-      // A tenth of what queueMicrotask costs on Node, and no test puts a fake in its place.
+      // Costs less than queueMicrotask, and no test puts a fake in its place.
       void resolved.then(forget);
     }
     return time;
