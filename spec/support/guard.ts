@@ -44,7 +44,8 @@ export const mochaHooks = {
   },
 
   async afterEach(): Promise<void> {
-    await oneTurn();
+    // A spec may have let a turn race with a promise, and not have waited for it.
+    await turn();
     const after = census();
     const left = Object.keys(after).filter((kind) => after[kind]! > (before[kind] ?? 0));
     const found = [
