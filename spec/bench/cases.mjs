@@ -1,19 +1,7 @@
-// What is measured: each case runs `jobs` once and resolves when all have settled. Eight workers everywhere.
-import async from 'async';
-import fastq from 'fastq';
-import PQueue from 'p-queue';
-import pLimit from 'p-limit';
-import { from, lastValueFrom, mergeMap, of } from 'rxjs';
-import {
-  BackgroundJobs,
-  byKey,
-  byPriority,
-  coalesced,
-  PoolMonitor,
-  pullFrom,
-  workerPool,
-  workerPoolSettled,
-} from '../../dist/esm/index.js';
+// Fresh pipelines, and what each option costs: a case runs `jobs` once and resolves when all have settled. Eight workers everywhere.
+import { from, lastValueFrom, of } from 'rxjs';
+const { BackgroundJobs, byKey, byPriority, coalesced, PoolMonitor, pullFrom, workerPool, workerPoolSettled } =
+  await import(process.env.BUILD ?? '../../dist/esm/index.js');
 
 const WORKERS = 8;
 const work = async (x) => x;
@@ -57,28 +45,4 @@ export const cases = {
     const pool = new BackgroundJobs(work, config);
     return Promise.all(jobs.map((job) => pool.submit(job)));
   },
-  'async.queue': (jobs) => {
-    const queue = async.queue(async (x) => work(x), WORKERS);
-    queue.push(jobs);
-    return queue.drain();
-  },
-  'fastq, callbacks': (jobs) =>
-    new Promise((resolve) => {
-      const queue = fastq((x, done) => void work(x).then((y) => done(null, y)), WORKERS);
-      queue.drain = resolve;
-      for (const job of jobs) queue.push(job, () => {});
-    }),
-  'fastq.promise': (jobs) => {
-    const queue = fastq.promise(work, WORKERS);
-    return Promise.all(jobs.map((job) => queue.push(job)));
-  },
-  'p-limit': (jobs) => {
-    const limit = pLimit(WORKERS);
-    return Promise.all(jobs.map((job) => limit(work, job)));
-  },
-  'p-queue': (jobs) => {
-    const queue = new PQueue({ concurrency: WORKERS });
-    return Promise.all(jobs.map((job) => queue.add(() => work(job))));
-  },
-  mergeMap: (jobs) => drain(from(jobs).pipe(mergeMap(work, WORKERS))),
 };
