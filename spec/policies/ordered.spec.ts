@@ -460,6 +460,18 @@ describe('ordered', () => {
       expect(started.at(-1)).to.equal('f');
     });
 
+    it('all that may start do so when what was held has been told, and not only on the worker whose job has ended', () => {
+      const { work, started, ...bench } = parts();
+      const jobs = new Subject<string>();
+      jobs.pipe(workerPool(work, { workers: 2, buffer: 2, ordered: true })).subscribe();
+      for (const job of ['a', 'b', 'c', 'd']) jobs.next(job);
+      bench.end('b', 'c', 'd');
+      for (const job of ['e', 'f']) jobs.next(job);
+      expect(started).to.eql(['a', 'b', 'c', 'd']);
+      bench.end('a');
+      expect(started).to.eql(['a', 'b', 'c', 'd', 'e', 'f']);
+    });
+
     it('no more than the places wait meanwhile', () => {
       const { work, started, ...bench } = parts();
       const jobs = new BackgroundJobs(work, { workers: 1, buffer: 1, retry: { delay: () => NEVER }, ordered: true });
