@@ -38,6 +38,7 @@ const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
 interface Message {
   readonly pool: string;
   readonly id?: number;
+  readonly awaited?: boolean;
   readonly job: unknown;
   readonly attempt: number;
   readonly worker: number;
@@ -220,6 +221,24 @@ describe('tracing', () => {
     );
     expect(await lastValueFrom(outcomes$)).to.equal('aborted');
     expect(trail.lines).to.eql([]);
+  });
+
+  it('tells of a job of the handle whether its caller waits for its result', async () => {
+    const trail = new Trail();
+    const jobs = new BackgroundJobs((job: string) => Promise.resolve(job), config);
+    jobs.offer('offer');
+    await jobs.send('send');
+    await jobs.submit('submit');
+    await lastValueFrom(jobs.submit$('submit$'));
+    jobs.listenTo(['listenTo']);
+    await jobs.shutdown();
+    expect(trail.messages.map(({ job, awaited }) => [job, awaited])).to.eql([
+      ['offer', false],
+      ['send', false],
+      ['submit', true],
+      ['submit$', true],
+      ['listenTo', false],
+    ]);
   });
 
   // ---- Verdicts

@@ -10,6 +10,8 @@ interface Message {
   readonly pool: string;
   /** Absent where the pool keeps none. */
   readonly id?: number;
+  /** Of a BackgroundJobs' job: does a caller wait for its result, as that of `submit` does, and of `offer` does not? */
+  readonly awaited?: boolean;
   readonly job: unknown;
   /** 1 for the first. */
   readonly attempt: number;

@@ -306,10 +306,16 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   }
 
   #callTraced(): ObservableInput<R> {
-    const { name, observer, work } = this.#host;
+    const { isOwned, name, observer, work } = this.#host;
     const job = this.#payload;
-    const id = observer === undefined ? undefined : { id: this.id };
-    this.#trace = new Trace({ pool: name, ...id, job, attempt: this.attempt, worker: this.number });
+    this.#trace = new Trace({
+      pool: name,
+      ...(observer && { id: this.id }),
+      ...(isOwned && { awaited: (this.job as Owned).isCalled }),
+      job,
+      attempt: this.attempt,
+      worker: this.number,
+    });
     return this.#trace.start(() => work(job as never, this.context));
   }
 
