@@ -30,9 +30,7 @@ interface Channel {
   runStores<T>(message: Message, fn: () => T): T;
 }
 
-const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
-
-type Channels = Readonly<Record<(typeof EVENTS)[number], Channel>> & { readonly hasSubscribers?: boolean };
+type Channels = Readonly<Record<'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error', Channel>>;
 
 interface Host {
   readonly process?: {
@@ -44,13 +42,19 @@ const channels = (globalThis as Host).process
   ?.getBuiltinModule?.('diagnostics_channel')
   ?.tracingChannel?.('rxjs-background-jobs:job.run');
 
-/** Not every host says it of all five at once. */
-const saysOfAll = channels?.hasSubscribers !== undefined;
-
-/** Has anybody subscribed, or bound a store? Asked at every start: an attempt that nobody traces costs this question alone. */
+/**
+ * Has anybody subscribed, or bound a store? Asked at every start: an attempt that nobody traces costs this question alone. Not
+ * every host says it of all five at once.
+ */
 export function isTraced(): boolean {
-  if (channels === undefined) return false;
-  return saysOfAll ? channels.hasSubscribers === true : EVENTS.some((event) => channels[event].hasSubscribers);
+  return (
+    channels !== undefined &&
+    (channels.start.hasSubscribers ||
+      channels.asyncEnd.hasSubscribers ||
+      channels.error.hasSubscribers ||
+      channels.end.hasSubscribers ||
+      channels.asyncStart.hasSubscribers)
+  );
 }
 
 /**
