@@ -24,6 +24,8 @@ export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
  * is handed over before the first failure of a job or of the source, which ends it. Leaving the loop aborts what runs, and
  * calls the source iterator's `return()`.
  *
+ * `Observable.from(pullThrough(…))` makes the platform's Observable of it, where there is one.
+ *
  * @param source where jobs are pulled from
  * @param work runs one job
  * @param config `workers` and `buffer` are required

@@ -279,7 +279,10 @@ interface MisnamedOptions {
  * | `ordered` and `queue`    | a place is kept for the first in order while it waits; with `byPriority` it is a TypeError  |
  */
 export interface PoolConfig<J, R> extends MisnamedOptions {
-  /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
+  /**
+   * The pool's name, where several are watched: a string that is not empty, shown by `inspect()` and told on the tracing channel
+   * of Node's diagnostics_channel, `rxjs-background-jobs:job.run`. @default 'jobs'
+   */
   readonly name?: string | undefined;
   /**
    * Jobs at once: a positive integer, or `Infinity`; or an Observable of such numbers and 0, none before its first. At 0 nothing
