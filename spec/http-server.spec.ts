@@ -419,18 +419,18 @@ describe('demo 06, an HTTP server', () => {
       const { headers, text } = await server.ask('GET', '/metrics');
       expect(headers['content-type']).to.match(/^text\/plain; version=0\.0\.4/);
       const metrics = samplesIn(text);
-      expect(metrics.get('jobs_offered_total')).to.equal(5);
-      expect(metrics.get('jobs_accepted_total')).to.equal(4);
-      expect(metrics.get('jobs_refused_total')).to.equal(1);
-      expect(metrics.get('jobs_ended_total{outcome="completed"}')).to.equal(1);
-      expect(metrics.get('jobs_ended_total{outcome="aborted"}')).to.equal(0);
-      expect(metrics.get('jobs{state="running"}')).to.equal(2);
-      expect(metrics.get('jobs{state="queued"}')).to.equal(1);
-      expect(metrics.get('jobs_capacity{of="buffer"}')).to.equal(1);
-      expect(metrics.get('jobs_queued_seconds{quantile="0.99"}')).to.be.at.least(0);
-      expect(metrics.get('jobs_run_seconds_count{outcome="completed"}')).to.equal(1);
+      expect(metrics.get('job_pool_jobs_total{outcome="completed"}')).to.equal(1);
+      expect(metrics.get('job_pool_jobs_total{outcome="aborted"}')).to.equal(0);
+      expect(metrics.get('job_pool_jobs_total{outcome="dropped",drop_reason="full"}')).to.equal(1);
+      expect(metrics.get('job_pool_workers_count{state="running"}')).to.equal(2);
+      expect(metrics.get('job_pool_workers_count{state="idle"}')).to.equal(0);
+      expect(metrics.get('job_pool_queue_size')).to.equal(1);
+      expect(metrics.get('job_pool_queue_limit')).to.equal(1);
+      expect(metrics.get('job_pool_wait_time_seconds_count')).to.equal(1);
+      expect(metrics.get('messaging_process_duration_seconds_count')).to.equal(1);
       // Read again, the counters have not been counted twice.
-      expect(samplesIn((await server.ask('GET', '/metrics')).text).get('jobs_offered_total')).to.equal(5);
+      const again = samplesIn((await server.ask('GET', '/metrics')).text);
+      expect(again.get('job_pool_jobs_total{outcome="completed"}')).to.equal(1);
     });
 
     it('is a stream of events, at first how things stand, that ends with the last accounts', async () => {

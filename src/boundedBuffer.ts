@@ -3,7 +3,7 @@ import type { MonoTypeOperatorFunction } from 'rxjs';
 import { BufferOverflowError } from './errors.js';
 import { readBufferOptions, valueBuffer } from './internal/core/overflow.js';
 import { checkConfig, checkCount, checkObservable } from './internal/support/checks.js';
-import type { Overflow } from './types.js';
+import type { Overflow, PlatformObservable } from './types.js';
 
 export interface BufferConfig<T> {
   /** Values that may wait: an integer ≥ 0, or `Infinity`. */
@@ -16,7 +16,7 @@ export interface BufferConfig<T> {
 
 export interface BoundedBufferConfig<T> extends BufferConfig<T> {
   /** Each number n lets n more values pass, now or when they come; `void` lets one. */
-  readonly demand: Observable<number | void>;
+  readonly demand: Observable<number | void> | PlatformObservable<number | void>;
 }
 
 /**
@@ -44,8 +44,7 @@ export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoT
   const options = checkConfig('boundedBuffer', config, ['capacity', 'overflow', 'onDrop', 'demand']);
   const bufferOptions = readBufferOptions<T>(options);
   const { capacity, overflow } = bufferOptions;
-  checkObservable('demand', options['demand']);
-  const demand = options['demand'] as Observable<number | void>;
+  const demand = checkObservable<number | void>('demand', options['demand']);
   return (source) =>
     new Observable((subscriber) => {
       const buffer = valueBuffer(bufferOptions);

@@ -5,7 +5,7 @@ import { after } from './internal/support/after.js';
 import { checkConfig, checkDuration, checkNotifier, checkScheduler } from './internal/support/checks.js';
 import { isFunction, isObject } from './internal/support/is.js';
 import { reportError } from './internal/support/reporting.js';
-import type { ShutdownLevel } from './types.js';
+import type { PlatformObservable, ShutdownLevel } from './types.js';
 
 /** How long a shutdown may take. */
 export interface DeadlineConfig {
@@ -19,7 +19,7 @@ export interface DeadlineConfig {
 
 export interface GracefulShutdownConfig extends DeadlineConfig {
   /** What tells the program to stop: usually {@link fromSignals}. Its values do not matter. */
-  readonly on: ObservableInput<unknown>;
+  readonly on: ObservableInput<unknown> | PlatformObservable<unknown>;
 }
 
 /**

@@ -60,8 +60,8 @@ export function leaseFrom<J>(
   checkFunction("leaseFrom's open", open);
   const { settle, lost } = checkConfig('leaseFrom', config, ['settle', 'lost']);
   checkFunction('settle', settle);
-  if (lost !== undefined) checkObservable('lost', lost);
-  const options = { open, settle, lost } as LeaseOptions<J>;
+  const lost$ = lost === undefined ? undefined : checkObservable<J>('lost', lost);
+  const options = { open, settle, lost: lost$ } as LeaseOptions<J>;
   const unpooled = new Observable<J>((subscriber) => {
     subscriber.error(
       new TypeError(

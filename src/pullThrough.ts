@@ -1,5 +1,4 @@
 import { Observable } from 'rxjs';
-import type { ObservedValueOf } from 'rxjs';
 import { Pool } from './internal/core/pool.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { OPTIONS, readPoolOptions } from './internal/options.js';
@@ -8,7 +7,7 @@ import { ObservableIterator } from './internal/core/observableIterator.js';
 import { EventLoopBudget } from './internal/core/budget.js';
 import { checkIterable } from './internal/support/checks.js';
 import { pullFrom } from './pullFrom.js';
-import type { LastValueOf, PoolConfig, PromiseOrObservableOf, PulledSource, Work } from './types.js';
+import type { LastValueOf, PoolConfig, PromiseOrObservableOf, PulledSource, ValueOf, Work } from './types.js';
 import { pipeline } from './workerPool.js';
 
 const PULLED_OPTIONS = OPTIONS.filter((option) => option !== 'overflow');
@@ -25,6 +24,8 @@ export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
  * is handed over before the first failure of a job or of the source, which ends it. Leaving the loop aborts what runs, and
  * calls the source iterator's `return()`.
  *
+ * `Observable.from(pullThrough(…))` makes the platform's Observable of it, where there is one.
+ *
  * @param source where jobs are pulled from
  * @param work runs one job
  * @param config `workers` and `buffer` are required
@@ -40,7 +41,7 @@ export function pullThrough<J, O extends PromiseOrObservableOf<unknown>, _Inferr
   source: PulledSource<J>,
   work: Work<J, O>,
   config: PullThroughConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
-): AsyncIterable<ObservedValueOf<O>>;
+): AsyncIterable<ValueOf<O>>;
 /** With explicit type arguments, those of the job and of its result: `pullThrough<Mail, Receipt>(…)`. */
 export function pullThrough<J, R>(
   source: PulledSource<J>,

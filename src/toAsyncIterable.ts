@@ -6,6 +6,7 @@ import { EventLoopBudget } from './internal/core/budget.js';
 import { ObservableIterator } from './internal/core/observableIterator.js';
 import { readBufferOptions, valueBuffer } from './internal/core/overflow.js';
 import { checkConfig, checkObservable } from './internal/support/checks.js';
+import type { PlatformObservable } from './types.js';
 
 /**
  * Makes an Observable iterable with `for await`, with a bound to what waits for a slow consumer.
@@ -24,10 +25,13 @@ import { checkConfig, checkObservable } from './internal/support/checks.js';
  * for await (const tick of toAsyncIterable(ticks$, { capacity: 10, overflow: 'drop-oldest' })) await save(tick);
  * ```
  */
-export function toAsyncIterable<T>(source: Observable<T>, config: BufferConfig<NoInfer<T>>): AsyncIterable<T> {
+export function toAsyncIterable<T>(
+  source: Observable<T> | PlatformObservable<T>,
+  config: BufferConfig<NoInfer<T>>,
+): AsyncIterable<T> {
   const options = readBufferOptions<T>(checkConfig('toAsyncIterable', config, ['capacity', 'overflow', 'onDrop']));
   const { capacity, overflow } = options;
-  checkObservable(
+  const source$ = checkObservable<T>(
     `toAsyncIterable's source`,
     source,
     ': loop over an iterable itself, or make an Observable of it with from(…)',
@@ -41,7 +45,7 @@ export function toAsyncIterable<T>(source: Observable<T>, config: BufferConfig<N
         if (!isTaken && overflow === 'error') iterator.fail(new BufferOverflowError(capacity, value));
       };
       const budget = new EventLoopBudget({ yieldAfter: 5, scheduler: asyncScheduler });
-      const iterator = new ObservableIterator<T>({ source, untaken, put, budget });
+      const iterator = new ObservableIterator<T>({ source: source$, untaken, put, budget });
       return iterator;
     },
   };

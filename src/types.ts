@@ -13,18 +13,33 @@ export interface JobContext {
 }
 
 /**
+ * The Observable of the platform, which some browsers have (https://wicg.github.io/observable/): `element.when('click')`. It may
+ * stand where an Observable of RxJS may. RxJS 7 does not read it, and it has no `pipe`: `workerPool(…)(observable)`.
+ */
+export interface PlatformObservable<T> {
+  /** Its subscription ends when the signal is aborted. */
+  subscribe(
+    observer?: { next?(value: T): void; error?(error: unknown): void; complete?(): void },
+    options?: { signal?: AbortSignal },
+  ): void;
+  toArray(): PromiseLike<T[]>;
+}
+
+/**
  * What work returns: a promise, an Observable, an iterable or an async iterable of its results.
  *
  * A string is an ObservableInput of its characters; as the result of a job it is always a mistake, so it is refused.
  */
-export type PromiseOrObservableOf<R> = ObservableInput<R> & object;
+export type PromiseOrObservableOf<R> = (ObservableInput<R> & object) | PlatformObservable<R>;
 
 /** Runs one job. */
 export type Work<J, O extends PromiseOrObservableOf<unknown>> = (job: J, context: JobContext) => O;
 
 /** What a completed job's outcome carries: a promise always has a value, a stream may have had none. */
-export type LastValueOf<O> =
-  O extends PromiseLike<infer V> ? V : O extends ObservableInput<infer V> ? V | undefined : never;
+export type LastValueOf<O> = O extends PromiseLike<infer V> ? V : ValueOf<O> | undefined;
+
+/** What work's promise or stream emits. */
+export type ValueOf<O> = O extends ObservableInput<infer V> ? V : O extends PlatformObservable<infer V> ? V : never;
 
 /** Why a job was never given a place. `'withdrawn'`: its sender gave up waiting for room. */
 export type RefusalReason = 'full' | 'closed' | 'coalesced' | 'withdrawn';
@@ -264,14 +279,17 @@ interface MisnamedOptions {
  * | `ordered` and `queue`    | a place is kept for the first in order while it waits; with `byPriority` it is a TypeError  |
  */
 export interface PoolConfig<J, R> extends MisnamedOptions {
-  /** The pool's name, where several are watched: a string that is not empty, shown by `inspect()`. @default 'jobs' */
+  /**
+   * The pool's name, where several are watched: a string that is not empty, shown by `inspect()` and told on the tracing channel
+   * of Node's diagnostics_channel, `rxjs-background-jobs:job.run`. @default 'jobs'
+   */
   readonly name?: string | undefined;
   /**
    * Jobs at once: a positive integer, or `Infinity`; or an Observable of such numbers and 0, none before its first. At 0 nothing
    * starts and only `buffer` may wait. A lower number lets what runs finish. It may complete above 0, and the number stays; its
    * completion at 0, its error and a bad value are the results' error.
    */
-  readonly workers: number | Observable<number>;
+  readonly workers: number | Observable<number> | PlatformObservable<number>;
   /** Jobs that may wait: an integer ≥ 0, or `Infinity`. */
   readonly buffer: number;
   /** What happens to a job that arrives at a full buffer. @default 'error' */
@@ -284,7 +302,7 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
    * The notifier's completion is ignored. Its error before the first value counts as an error of the source; a later one is
    * reported, and the shutdown goes on. A BackgroundJobs reports both, and goes on. @default never
    */
-  readonly shutdown?: ObservableInput<unknown> | AbortSignal | undefined;
+  readonly shutdown?: ObservableInput<unknown> | PlatformObservable<unknown> | AbortSignal | undefined;
   /** Callbacks that watch the life of every job. @default none */
   readonly hooks?: JobHooks<J, R> | readonly JobHooks<J, R>[] | undefined;
   /**
@@ -330,7 +348,7 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
 }
 
 /** What a pool takes its jobs from. */
-export type JobSource<J> = Observable<J> | PulledSource<J>;
+export type JobSource<J> = Observable<J> | PlatformObservable<J> | PulledSource<J>;
 
 /** What a pool can ask for its next job. */
 export type PulledSource<J> = Iterable<J> | AsyncIterable<J> | ReadableStreamOf<J>;
@@ -369,7 +387,7 @@ export interface LeaseConfig<J> {
    * Jobs that another may have now: one that waits never starts, one that runs is told to end. Each ends as `'aborted'` with a
    * {@link LeaseLostError}, even where its work fulfils, and is settled so. Its error is one of the source. @default none
    */
-  readonly lost?: Observable<J> | undefined;
+  readonly lost?: Observable<J> | PlatformObservable<J> | undefined;
 }
 
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */

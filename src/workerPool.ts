@@ -1,12 +1,19 @@
 import { mergeMap, Observable, takeUntil } from 'rxjs';
-import type { ObservedValueOf } from 'rxjs';
 import { arrivals } from './internal/core/arrivals.js';
 import { intake } from './internal/core/intake.js';
 import { Pool } from './internal/core/pool.js';
 import { lenderOf } from './internal/handle/lender.js';
 import { watch } from './internal/lifecycle/lifecycle.js';
 import { readPoolOptions } from './internal/options.js';
-import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObservableOf, Work } from './types.js';
+import type {
+  JobSource,
+  LastValueOf,
+  PoolConfig,
+  PoolOperator,
+  PromiseOrObservableOf,
+  ValueOf,
+  Work,
+} from './types.js';
 
 /**
  * Runs each value of the source as a job, on a fixed number of workers behind a bounded buffer, and emits what the jobs emit.
@@ -42,7 +49,7 @@ import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObserva
 export function workerPool<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
   work: Work<J, O>,
   config: PoolConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
-): PoolOperator<J, ObservedValueOf<O>>;
+): PoolOperator<J, ValueOf<O>>;
 /** With explicit type arguments, those of the job and of its result: `workerPool<Mail, Receipt>(…)`. */
 export function workerPool<J, R>(
   work: Work<J, PromiseOrObservableOf<R>>,

@@ -1,81 +1,70 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { BackgroundJobs, PoolMonitor } from '../../src/index.js';
+import type { BackgroundJobs } from '../../src/index.js';
 
-/** The accounts of a pool for Prometheus, read when it scrapes; only the run times are recorded job by job. */
-export function metricsOf(jobs: BackgroundJobs<unknown, unknown>, monitor: PoolMonitor, buffer: number): Registry {
+/** Seconds. */
+const BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30];
+
+/**
+ * A pool for Prometheus, by the names of demo 14 as Prometheus writes them. What there is now is read when it scrapes; what has
+ * ended is recorded job by job.
+ */
+export function metricsOf(jobs: BackgroundJobs<unknown, unknown>, buffer: number): Registry {
   const register = new Registry();
   const registers = [register];
   collectDefaultMetrics({ register });
 
-  const count = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      // The pool counts; a Counter can only be added to, so it begins anew at each scrape.
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
-  count('jobs_offered_total', 'Jobs that asked for a place', () => jobs.stats.offered);
-  count('jobs_accepted_total', 'Jobs that were given a place', () => jobs.stats.accepted);
-  count('jobs_refused_total', 'Jobs that found no place, or came during the shutdown', () => jobs.stats.refused);
-
-  new Counter({
-    name: 'jobs_ended_total',
-    help: 'Accepted jobs that have ended, by how they ended',
-    labelNames: ['outcome'],
+  new Gauge({
+    name: 'job_pool_queue_size',
+    help: 'Jobs that wait for a worker',
     registers,
     collect() {
-      this.reset();
-      for (const outcome of ['completed', 'failed', 'evicted', 'aborted'] as const) {
-        this.inc({ outcome }, jobs.stats[outcome]);
-      }
+      this.set(jobs.stats.queued);
     },
   });
+  new Gauge({ name: 'job_pool_queue_limit', help: 'Jobs that may wait', registers }).set(buffer);
   new Gauge({
-    name: 'jobs',
-    help: 'Accepted jobs that have not ended, by state',
+    name: 'job_pool_workers_count',
+    help: 'Workers, by what they do; lingering: the attempt has been judged, and its work has not ended',
     labelNames: ['state'],
     registers,
     collect() {
-      for (const state of ['queued', 'delayed', 'running', 'lingering'] as const)
-        this.set({ state }, jobs.stats[state]);
-    },
-  });
-  new Gauge({
-    name: 'jobs_capacity',
-    help: 'Jobs that may run at once, and jobs that may wait',
-    labelNames: ['of'],
-    registers,
-    collect() {
-      this.set({ of: 'workers' }, jobs.stats.workers);
-      this.set({ of: 'buffer' }, buffer);
-    },
-  });
-  new Gauge({
-    name: 'jobs_queued_seconds',
-    help: 'How long jobs have waited for a worker, since the start, within 1 %',
-    labelNames: ['quantile'],
-    registers,
-    collect() {
-      const { p50, p99 } = monitor.stats.queuedFor;
-      this.set({ quantile: '0.5' }, p50 / 1000);
-      this.set({ quantile: '0.99' }, p99 / 1000);
+      const { lingering, running, workers } = jobs.stats;
+      this.set({ state: 'running' }, running);
+      this.set({ state: 'lingering' }, lingering);
+      this.set({ state: 'idle' }, workers - running - lingering);
     },
   });
 
-  const runTimes = new Histogram({
-    name: 'jobs_run_seconds',
-    help: 'How long jobs ran, by how they ended',
-    labelNames: ['outcome'],
-    buckets: [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30],
+  const ended = new Counter({
+    name: 'job_pool_jobs_total',
+    help: 'Jobs that have ended, by how they ended, and why they were dropped',
+    labelNames: ['outcome', 'drop_reason'],
     registers,
   });
-  jobs.outcomes$.subscribe(({ status, attempts, ranFor }) => {
-    if (attempts > 0) runTimes.observe({ outcome: status }, ranFor / 1000);
+  // Known from the start, so that the first one is an increase.
+  for (const outcome of ['completed', 'failed', 'aborted']) ended.inc({ outcome }, 0);
+  for (const drop_reason of ['full', 'closed', 'shutdown']) ended.inc({ outcome: 'dropped', drop_reason }, 0);
+  const waits = new Histogram({
+    name: 'job_pool_wait_time_seconds',
+    help: 'From the arrival of a job to its first start',
+    buckets: BUCKETS,
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'messaging_process_duration_seconds',
+    help: 'How long jobs ran; error_type: of those that failed',
+    labelNames: ['error_type'],
+    buckets: BUCKETS,
+    registers,
+  });
+
+  jobs.outcomes$.subscribe((outcome) => {
+    const { attempts, queuedFor, ranFor, status } = outcome;
+    ended.inc(status === 'dropped' ? { outcome: status, drop_reason: outcome.reason } : { outcome: status });
+    if (attempts === 0) return;
+    waits.observe(queuedFor / 1000);
+    const error_type = status === 'failed' && outcome.error instanceof Error ? outcome.error.name : undefined;
+    durations.observe(error_type === undefined ? {} : { error_type }, ranFor / 1000);
   });
   return register;
 }

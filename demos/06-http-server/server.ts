@@ -58,7 +58,7 @@ async function serve({ port, host, workers, buffer, ms, deadline, clients }: Opt
   const ledger = new Ledger<string>(OUTCOMES_KEPT);
   const monitor = new PoolMonitor({ interval: PACE });
   const jobs = new BackgroundJobs(work, { workers, buffer, overflow: 'drop-incoming', hooks: [ledger, monitor] });
-  const metrics = metricsOf(jobs, monitor, buffer);
+  const metrics = metricsOf(jobs, buffer);
   const ready$ = new BehaviorSubject(true);
 
   const ended$ = new AsyncSubject<unknown>();

@@ -22,7 +22,6 @@ import type { Listeners } from './lifecycle/hooks.js';
 
 /** A pool's config, checked, complete and read once. */
 export interface PoolOptions<J, R> extends CoreOptions<R> {
-  readonly name: string;
   readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
   /** The most that may ever run at once. */

@@ -1,10 +1,11 @@
 import { from, isObservable, Observable } from 'rxjs';
 import type { Observer } from 'rxjs';
-import type { JobSource } from '../../types.js';
+import type { JobSource, PlatformObservable } from '../../types.js';
 import { captureScope } from '../support/asyncScope.js';
 import type { AsyncScope } from '../support/asyncScope.js';
 import { wrong } from '../support/checks.js';
 import { isFunction, isObject } from '../support/is.js';
+import { fromPlatform, isPlatformObservable } from '../support/platformObservable.js';
 import type { EventLoopBudget, Held } from './budget.js';
 import { asyncIteratorOf, checkItem, fromAsyncIterable, isAsyncIterable, returnQuietly } from './iteration.js';
 import type { AnyIterable } from './iteration.js';
@@ -70,7 +71,12 @@ export function iterableOf<J>(source: JobSource<J>): AnyIterable<J> | undefined 
   if (!isObject(source)) return source as AnyIterable<J>;
   const marked = (source as { readonly [PULLED_FROM]?: AnyIterable<J> })[PULLED_FROM];
   if (marked !== undefined) return marked;
-  return isObservable(source) ? undefined : (source as AnyIterable<J>);
+  return isObservable(source) || isPlatformObservable(source) ? undefined : (source as AnyIterable<J>);
+}
+
+/** A source that cannot be asked to wait, for RxJS. */
+export function observableOf<J>(source: Observable<J> | PlatformObservable<J>): Observable<J> {
+  return isPlatformObservable<J>(source) ? fromPlatform(source) : source;
 }
 
 /** @throws TypeError that names the caller and what it was given, when that is not iterable */
@@ -88,7 +94,7 @@ interface IntakeHost {
 /** The jobs of `source`: an Observable's as they come, an iterable's as they can be used. */
 export function intake<J>(source: JobSource<J>, pool: Demand<J> & IntakeHost): Observable<J> {
   const iterable = iterableOf(source);
-  if (iterable === undefined && isObject(source)) return source as Observable<J>;
+  if (iterable === undefined && isObject(source)) return observableOf(source as Observable<J> | PlatformObservable<J>);
   checkSource('a pool', iterable);
   return new Observable((jobs) => {
     const pulled = new PulledIntake(iterable as AnyIterable<J>, pool, jobs);

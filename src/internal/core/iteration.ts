@@ -1,5 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Observer } from 'rxjs';
+import { captureScope, runIn } from '../support/asyncScope.js';
+import type { AsyncScope } from '../support/asyncScope.js';
 import { wrong } from '../support/checks.js';
 import { isFunction, isObject } from '../support/is.js';
 import { reportError } from '../support/reporting.js';
@@ -66,6 +68,8 @@ export class AsyncIteration<T> implements Held {
   /** The answer that is outstanding, or came last. */
   #answer: Promise<IteratorResult<T>> | undefined;
   #isEnded = false;
+  /** The generator's async context, while a turn of the event loop is waited for: that turn is somebody else's. */
+  #scope: AsyncScope | undefined;
 
   /** @param budget of the pool in which it is read; none where nobody counts time */
   constructor(iterable: AsyncIterable<T>, observer: Observer<T>, budget?: EventLoopBudget) {
@@ -80,7 +84,7 @@ export class AsyncIteration<T> implements Held {
   }
 
   resume(): void {
-    if (!this.#isEnded) this.#ask();
+    if (!this.#isEnded) runIn(this.#scope, () => this.#ask());
   }
 
   /**
@@ -118,8 +122,9 @@ export class AsyncIteration<T> implements Held {
     if (this.#isEnded) return this.#observer.complete();
     this.#observer.next(item.value as T);
     if (this.#isEnded) return;
-    if (this.#budget?.countAndCheck()) this.#budget.hold(this);
-    else this.#ask();
+    if (!this.#budget?.countAndCheck()) return this.#ask();
+    this.#scope = captureScope();
+    this.#budget.hold(this);
   };
 
   readonly #onError = (error: unknown): void => {

@@ -41,6 +41,8 @@ export interface Owned<J = unknown> {
   delayed: Delayed<unknown> | undefined;
   /** An overflow policy may choose it. */
   readonly isEvictable: boolean;
+  /** Its caller is told how it ends. */
+  readonly isCalled: boolean;
   /** It belongs to an engine. */
   readonly lease: Lease | undefined;
   /** Takes `other` in, which has been merged into it while it waits: `job` is what both are together. */

@@ -30,6 +30,8 @@ const MOST_IDLE = 1024;
 
 /** What the core goes by. */
 export interface CoreOptions<R> {
+  /** For whom traces the pool. */
+  readonly name: string;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   /** At first: a policy may change it. */
   readonly workers: number;
@@ -66,6 +68,7 @@ export class Pool<J, R>
   implements WorkerHost<J, R>, Demand<J>, LookingDemand<J>, GateHost, ShutdownHost, VerdictDoors<J>
 {
   readonly looking: this = this;
+  readonly name: string;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   readonly showsContext: boolean;
   readonly observer: JobObserver<J, R> | undefined;
@@ -126,6 +129,7 @@ export class Pool<J, R>
     this.#results = results;
     this.#failsAtEnd = failsAtEnd;
     this.#crashesLater = crashesLater;
+    this.name = options.name;
     this.work = options.work;
     this.showsContext = options.showsContext;
     this.observer = observer;

@@ -3,6 +3,7 @@ import { from, Observable, Subscription } from 'rxjs';
 import type { ObservableInput, Observer } from 'rxjs';
 import { isFunction, isObject } from '../support/is.js';
 import { badResult } from '../support/describe.js';
+import { fromPlatform, isPlatformObservable } from '../support/platformObservable.js';
 import { isAsyncIterable } from './iteration.js';
 
 type Then<T> = PromiseLike<T>['then'];
@@ -28,6 +29,7 @@ export type Result<T> =
 export function readResult<T>(result: ObservableInput<T>): Result<T> {
   if (result instanceof Observable) return { kind: 'stream', stream: result };
   if (!isObject(result)) throw badResult(result);
+  if (isPlatformObservable<T>(result)) return { kind: 'stream', stream: fromPlatform(result) };
   if (!isFunction(result[observableSymbol]) && !isArrayLike(result)) {
     const then = result['then'];
     if (isFunction(then)) return { kind: 'thenable', stream: from({ then: then.bind(result) as Then<T> }) };

@@ -12,9 +12,10 @@ import { AsyncIteration } from './iteration.js';
 import type { JobObserver, Lease, Owned, Slot, Verdict } from './observer.js';
 import type { Told } from './policy.js';
 import { isNativePromise, nativeThen, readResult, Run } from './run.js';
-import type { RunOwner } from './run.js';
+import type { Result, RunOwner } from './run.js';
 import type { Slots } from './slots.js';
 import type { JobStore } from './store.js';
+import { isTraced, Trace } from './tracing.js';
 import type { Turn, Turns } from './turns.js';
 
 /** The place in the order of teardown of a job whose `work` has not returned yet: behind all that are subscribed. */
@@ -40,6 +41,8 @@ const SETTLING = 8;
 
 /** The pool, as one of its workers sees it. */
 export interface WorkerHost<J, R> {
+  /** For whom traces the pool. */
+  readonly name: string;
   readonly work: (job: never, context: JobContext) => ObservableInput<R>;
   /** `work` may look at its context in any way. */
   readonly showsContext: boolean;
@@ -119,6 +122,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   #abort: { readonly reason: unknown } | undefined;
   /** Of a leased job that was judged while its work had not let go: that is what its end will be. */
   #failure: { readonly error: unknown } | undefined;
+  /** Of an attempt that is traced, until it is judged. */
+  #trace: Trace | undefined;
   /** It cannot be stopped: its value comes alone and with the verdict. */
   isPromise = false;
   #run: Run<R> | undefined;
@@ -280,12 +285,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
         observer.started(this);
         if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
-      const result = work(this.#payload as never, this.context);
+      const result = isTraced() ? this.#callTraced() : work(this.#payload as never, this.context);
       if (isNativePromise(result)) {
         this.subscriptionOrder = host.slots.subscribe();
         this.isPromise = true;
         if (this.#state === STARTING) this.#state = AWAITING;
         host.budget.begin();
+        this.#trace?.end();
         // Without a second look at the promise's `then`, which may have another answer by now.
         return void nativeThen.call(result, this.#onFulfilled as (value: unknown) => void, this.#onRejected);
       }
@@ -295,6 +301,20 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       if (this.#state === FREE) host.crash(error);
       else this.#settle('failed', error);
     }
+  }
+
+  #callTraced(): ObservableInput<R> {
+    const { isOwned, name, observer, work } = this.#host;
+    const job = this.#payload;
+    this.#trace = new Trace({
+      pool: name,
+      ...(observer && { id: this.id }),
+      ...(isOwned && { awaited: (this.job as Owned).isCalled }),
+      job,
+      attempt: this.attempt,
+      worker: this.number,
+    });
+    return this.#trace.start(() => work(job as never, this.context));
   }
 
   // ---- A native promise settles once, so these two serve one job after another.
@@ -351,12 +371,14 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (!isCancelled || host.closed) {
       this.subscriptionOrder = host.slots.subscribe();
       if (host.isOwned) (this.job as Owned).keepScope();
-      const run = (this.#run = new Run<R>(this));
+      const trace = this.#trace;
+      const run = (this.#run = new Run<R>(trace === undefined ? this : trace.ownerOutside(this)));
       // As in RxJS: what was unsubscribed inside `work` is subscribed all the same, and torn down at once.
       if (host.closed && !this.isPromise) run.unsubscribe();
       try {
-        if (read.kind === 'iterable') this.#iterate(read.iterable, run);
-        else read.stream.subscribe(run);
+        if (trace === undefined) this.#subscribe(read, run);
+        else trace.subscribe(() => this.#subscribe(read, run));
+        trace?.end();
       } catch (error) {
         // The teardown of a stream that has ended already; its subscriber would not hear of an error any more.
         if (run.closed) reportError(error);
@@ -373,6 +395,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       this.#state = this.isPromise ? AWAITING : RUNNING;
       host.budget.begin();
     }
+  }
+
+  #subscribe(read: Result<R>, run: Run<R>): void {
+    if (read.kind === 'iterable') this.#iterate(read.iterable, run);
+    else read.stream.subscribe(run);
   }
 
   #iterate(iterable: AsyncIterable<R>, run: Run<R>): void {
@@ -449,6 +476,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   #judge(verdict: Verdict, result: unknown, isReleased: boolean): void {
     const { told, verdicts } = this.#host;
     if (told.judged.length > 0) for (const policy of told.judged) policy.judged(this);
+    if (this.#trace !== undefined) this.#tellTrace(this.#trace, verdict, result);
     if (verdict === 'failed' && verdicts !== undefined) {
       // What the user's delay function does to the job now comes too late.
       this.#verdict = verdict;
@@ -464,6 +492,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (lease === undefined) this.#end(verdict, result, isReleased);
     else if (isReleased) this.#tellEngine(lease, verdict, result);
     else this.#failure = { error: result };
+  }
+
+  #tellTrace(trace: Trace, verdict: Verdict, result: unknown): void {
+    this.#trace = undefined;
+    // What a subscriber of the channel does to the job now comes too late.
+    this.#verdict = verdict;
+    trace.judge(verdict, result);
   }
 
   /** Its engine first: until that has answered, the job keeps its slot. Values go downstream as they come. */

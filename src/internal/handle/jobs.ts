@@ -11,7 +11,7 @@ import type {
   ShutdownLevel,
   ShutdownReport,
 } from '../../types.js';
-import { checkSource, iterableOf } from '../core/intake.js';
+import { checkSource, iterableOf, observableOf } from '../core/intake.js';
 import type { AnyIterable } from '../core/iteration.js';
 import type { Delayed } from '../core/delayed.js';
 import { Pool } from '../core/pool.js';
@@ -204,7 +204,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
         `listenTo: an Observable cannot be asked to wait, and at a full buffer (${buffer}) overflow is 'error': choose another overflow policy, or listen to an iterable`,
       );
     }
-    return (source as Observable<J>)
+    return observableOf(source as Observable<J>)
       .pipe(takeUntil(this.#closing))
       .subscribe({ next: (job) => this.#entrance.offer(this.#record(job, OFFERED)), error: reportError });
   }

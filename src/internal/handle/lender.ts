@@ -18,7 +18,6 @@ export type Pipeline = <J, R>(
 
 /** The options of a pool, checked, as a handle and a lender read them. */
 export interface JobsOptions<J, R> extends CoreOptions<R> {
-  readonly name: string;
   readonly shutdown: Observable<unknown>;
   readonly hooks: Listeners<J, R> | undefined;
   readonly mostWorkers: number;

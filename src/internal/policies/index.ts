@@ -1,6 +1,7 @@
 import { isObservable } from 'rxjs';
 import type { PolicyFactory, VerdictsFactory } from '../core/policy.js';
 import { checkCount } from '../support/checks.js';
+import { fromPlatform, isPlatformObservable } from '../support/platformObservable.js';
 import type { TurnsFactory } from '../core/turns.js';
 import { liveWorkers } from './liveWorkers.js';
 import { ordered } from './ordered.js';
@@ -27,7 +28,8 @@ export interface Policies {
 
 /** @throws TypeError or RangeError that names the option and its value */
 export function policiesOf(options: Readonly<Record<string, unknown>>): Policies {
-  const { workers } = options;
+  const { workers: given } = options;
+  const workers = isPlatformObservable(given) ? fromPlatform(given) : given;
   const isLive = isObservable(workers);
   const policies: (PolicyFactory | undefined)[] = isLive ? [liveWorkers(workers)] : [];
   for (const [name, make] of Object.entries(TABLE)) if (options[name] !== undefined) policies.push(make(options[name]));

@@ -3,6 +3,7 @@ import { from, Observable } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 import { isPlain, show } from './describe.js';
 import { isFunction, isObject } from './is.js';
+import { fromPlatform, isPlatformObservable } from './platformObservable.js';
 import { unknownMember } from './suggest.js';
 
 /** @returns the options, each read once: what is changed later has no effect */
@@ -53,8 +54,9 @@ export function checkName(name: string, value: unknown): string {
 }
 
 /** @param hint what to do with another value, where that can be said */
-export function checkObservable(name: string, value: unknown, hint = ''): void {
-  if (!isSubscribable(value)) wrong(name, 'an Observable', value, hint);
+export function checkObservable<T>(name: string, value: unknown, hint = ''): Observable<T> {
+  if (isPlatformObservable<T>(value)) return fromPlatform(value);
+  return isSubscribable<T>(value) ? value : wrong(name, 'an Observable', value, hint);
 }
 
 /** An Observable is refused with what to do instead: it cannot be asked to wait. */
@@ -62,7 +64,7 @@ export function checkIterable(caller: string, value: unknown): void {
   const methods = [Symbol.iterator, Symbol.asyncIterator, 'getReader'];
   if (isObject(value) && methods.some((method) => isFunction(value[method]))) return;
   const hint = isSubscribable(value)
-    ? ', which cannot be asked to wait: pipe it onto workerPool(…) itself, or through toAsyncIterable(…)'
+    ? `, which cannot be asked to wait: ${isPlatformObservable(value) ? 'give it to workerPool(…)(source)' : 'pipe it onto workerPool(…)'} itself, or through toAsyncIterable(…)`
     : '';
   wrong(`${caller}'s source`, 'an iterable or an async iterable', value, hint);
 }
@@ -75,6 +77,7 @@ export function checkSignal(of: string, value: unknown): AbortSignal | undefined
 /** An AbortSignal emits once, when it is aborted. */
 export function checkNotifier(name: string, value: unknown): Observable<unknown> {
   if (isAbortSignal(value)) return abortOf(value);
+  if (isPlatformObservable(value)) return fromPlatform(value);
   try {
     if (isObject(value)) return from(value as unknown as ObservableInput<unknown>);
   } catch {
@@ -117,6 +120,6 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   return isObject(value) && typeof value['aborted'] === 'boolean' && isFunction(value['addEventListener']);
 }
 
-function isSubscribable(value: unknown): boolean {
+function isSubscribable<T>(value: unknown): value is Observable<T> {
   return isObject(value) && isFunction(value['subscribe']);
 }
