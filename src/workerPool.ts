@@ -34,9 +34,17 @@ import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObserva
  * @throws TypeError or RangeError that names the option and its value, when the operator is made
  * @example
  * ```ts
- * const thumbnails$ = uploads$.pipe(
- *   workerPool((file, { signal }) => resize(file, signal), { workers: 4, buffer: 100, overflow: 'drop-oldest' }),
- * );
+ * import { of } from 'rxjs';
+ * import { workerPool } from 'rxjs-background-jobs';
+ *
+ * const resize = async (photo: string, { signal }: { signal: AbortSignal }): Promise<string> => {
+ *   signal.throwIfAborted(); // pass the signal on: fetch(url, { signal })
+ *   return `small ${photo}`;
+ * };
+ * of('a.jpg', 'b.jpg', 'c.jpg')
+ *   .pipe(workerPool(resize, { workers: 1, buffer: 1, overflow: 'drop-oldest' }))
+ *   .subscribe((photo) => console.log(photo)); // → small a.jpg
+ * // → small c.jpg
  * ```
  */
 export function workerPool<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
