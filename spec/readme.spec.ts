@@ -8,30 +8,19 @@ import { BufferOverflowError, workerPool } from '../src/index.js';
 import type { Overflow } from '../src/index.js';
 import { OVERFLOWS } from '../src/internal/core/overflow.js';
 import { marbles } from './support/marbles.js';
-import { problemsOf, runSnippet } from './support/snippets.js';
+import { printedBy, problemsOf, promisedBy } from './support/snippets.js';
 
 const root = join(__dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const blocks = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
 
-function promised(code: string): string[] {
-  return [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, line]) => line!.trim());
-}
-
-/** Runs a block, sends it the signals that its source listens to, and resolves when it has printed so many lines. */
-function run(code: string, lines: number): Promise<string[]> {
-  return new Promise((resolve) => {
-    const printed: string[] = [];
-    const log = (...values: unknown[]): void => {
-      printed.push(values.map(String).join(' '));
-      if (printed.length === lines) resolve(printed);
-    };
-    runSnippet(code, { console: { log } });
-    if (code.includes("takeUntil(fromSignals('SIGINT'))")) {
-      process.emit('SIGTERM', 'SIGTERM');
-      process.emit('SIGINT', 'SIGINT');
-    }
-  });
+/** Sends a program the signals that its source listens to. */
+function signalsTo(code: string): () => void {
+  return () => {
+    if (!code.includes("takeUntil(fromSignals('SIGINT'))")) return;
+    process.emit('SIGTERM', 'SIGTERM');
+    process.emit('SIGINT', 'SIGINT');
+  };
 }
 
 describe('README', () => {
@@ -99,9 +88,9 @@ describe('README', () => {
 
   blocks.forEach((code, i) => {
     it(`prints what block ${i + 1} says`, async () => {
-      const expected = promised(code);
+      const expected = promisedBy(code);
       expect(expected).not.to.be.empty;
-      expect((await run(code, expected.length)).sort()).to.deep.equal(expected.sort());
+      expect((await printedBy(code, signalsTo(code))).sort()).to.deep.equal(expected.sort());
     });
   });
 });

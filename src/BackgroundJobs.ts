@@ -22,18 +22,21 @@ import type {
 } from './types.js';
 import { pipeline } from './workerPool.js';
 
+/** How long a call of {@link BackgroundJobs.send | send} waits. */
 export interface SendConfig {
   /**
    * Aborting it rejects the promise with its reason, and withdraws the job while that waits for room. Once the job has been
-   * accepted it has no effect.
+   * accepted it has no effect. @default none
    */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a call of {@link BackgroundJobs.submit | submit} waits for, and for how long. */
 export interface SubmitConfig {
   /**
    * Aborting it rejects the promise at once, with its reason. A job that waits never starts. One that runs is aborted with that
-   * reason: a promise keeps its slot until it has settled, and the job's outcome says how it has.
+   * reason: a promise keeps its slot until it has settled, and the job's outcome says how it has. `AbortSignal.timeout(ms)` is a
+   * limit to all of it: waiting, attempts, and the waits between them. @default none
    */
   readonly signal?: AbortSignal | undefined;
   /** Wait for room, as `send` does, instead of meeting the overflow policy. @default false */
@@ -45,7 +48,8 @@ export interface SubmitConfig {
  *
  * The same buffer, workers and shutdown as {@link workerPoolSettled}, for programs that have no one source: a request
  * handler offers a job and answers at once, a producer sends and waits for room, a caller submits and awaits the result.
- * A failed job, an overflow or a failed source never ends it; it ends by {@link shutdown} or its `shutdown` option.
+ * A failed job, an overflow or a failed source never ends it; it ends by {@link BackgroundJobs.shutdown | shutdown} or its
+ * `shutdown` option.
  *
  * A job belongs to its caller: where the host has AsyncLocalStorage, its `work`, hooks and outcome run in the async context of
  * the call that offered it.
@@ -83,6 +87,7 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * Offers a job and never waits: Go's `select` with a `default`. At a full buffer the overflow policy decides; it never
    * takes a place that a waiting sender has come for.
    *
+   * @param job what `work` is called with
    * @returns whether the job was accepted
    */
   offer(job: J): boolean;
@@ -90,6 +95,8 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   /**
    * Sends a job and waits for room, first come first served: Go's `ch <- job`. No policy applies.
    *
+   * @param job what `work` is called with
+   * @param config a signal that ends the waiting
    * @returns a promise that is fulfilled when the job has been accepted, and rejects with a JobDroppedError (`'closed'`)
    *   when the pool is shut down before, or with the signal's reason
    */
@@ -99,15 +106,21 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * Submits a job, for its result. A promise that no caller handles raises unhandledRejection when the work fails,
    * and does not when the job is dropped or aborted.
    *
+   * Never await it inside this pool's own `work`: where all workers do, the job that they wait for has none.
+   *
+   * @param job what `work` is called with
+   * @param config a signal that gives the job up, and whether to wait for room
    * @returns a promise of the job's last value; it rejects with what the work failed with, a JobDroppedError, a
    *   BufferOverflowError (policy `'error'`), a JobAbortedError, or the signal's reason
    */
   submit(job: J, config?: SubmitConfig): Promise<R>;
 
   /**
-   * As {@link submit}, but emits all values of the job: offers it when it is subscribed, and ends with it. Unsubscribing
+   * As {@link BackgroundJobs.submit | submit}, but emits all values of the job: offers it when it is subscribed, and ends with it. Unsubscribing
    * withdraws a job that waits and aborts one that runs; so does `firstValueFrom`, at a stream's first value.
    *
+   * @param job what `work` is called with
+   * @param config whether to wait for room
    * @returns a cold Observable that errors as the promise of `submit` rejects; each subscription offers the job again
    */
   submit$(job: J, config?: Pick<SubmitConfig, 'wait'>): Observable<R>;
@@ -132,6 +145,7 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * the source ends nothing; its error ends this subscription and is reported as unhandled. An engine ({@link leaseFrom}) is asked
    * for jobs as an iterable is; at a drain it is given back what waits for room or still comes.
    *
+   * @param source where jobs come from
    * @returns its subscription: unsubscribing stops the source; jobs that were accepted run, and so does the item of an iterable
    *   that is on its way
    * @throws TypeError when it is no source, or an Observable where `overflow` is `'error'` and the buffer is finite: it cannot
@@ -140,7 +154,7 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   listenTo(source: JobSource<J>): Subscription;
 
   /**
-   * Lets no job start until {@link resume}, or for so many milliseconds; of several ends the latest counts. What runs goes on,
+   * Lets no job start until {@link BackgroundJobs.resume | resume}, or for so many milliseconds; of several ends the latest counts. What runs goes on,
    * and up to `workers + buffer` jobs may wait. A drain waits for the end of the pause, its deadline does not.
    *
    * @param ms ≥ 0 @default Infinity
@@ -162,19 +176,32 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    *
    * @param level what is still waited for @default 'drain'
    * @param config after its deadline the level is `'abort'`, after the grace `'abandon'`; without it there is no deadline
-   * @returns {@link ended}; without a deadline it never resolves while work does not settle
+   * @returns {@link BackgroundJobs.ended | ended}; without a deadline it never resolves while work does not settle
    * @throws TypeError or RangeError for a wrong level or deadline; then nothing has changed
    */
   shutdown(level?: ShutdownLevel, config?: DeadlineConfig): Promise<ShutdownReport<J>>;
-  /** A drain with a deadline: `shutdown({ deadline: 10_000 })`. */
+  /**
+   * A drain with a deadline: `shutdown({ deadline: 10_000 })`.
+   *
+   * @param config after its deadline the level is `'abort'`, after the grace `'abandon'`
+   * @returns {@link BackgroundJobs.ended | ended}
+   * @throws TypeError or RangeError for a wrong deadline; then nothing has changed
+   */
   shutdown(config: DeadlineConfig): Promise<ShutdownReport<J>>;
 
-  /** Resolves when the pool has ended, by {@link shutdown}, its `shutdown` option or an internal error. Never rejects. */
+  /** Resolves when the pool has ended, by {@link BackgroundJobs.shutdown | shutdown}, its `shutdown` option or an internal error. Never rejects. */
   readonly ended: Promise<ShutdownReport<J>>;
 }
 
+/** How a {@link BackgroundJobs} is made. */
 export interface BackgroundJobsConstructor {
-  /** @throws TypeError or RangeError that names the option and its value */
+  /**
+   * Jobs and results as they are inferred from `work`.
+   *
+   * @param work runs one job; a synchronous throw is a failure of the job
+   * @param config `workers` and `buffer` are required
+   * @throws TypeError or RangeError that names the option and its value
+   */
   new <J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(
     work: Work<J, O>,
     config: PoolConfig<NoInfer<J>, NoInfer<LastValueOf<O>>>,
@@ -200,6 +227,7 @@ function inside<J, R>(handle: unknown, method: string): Jobs<J, R> {
   return open();
 }
 
+/** Makes a pool that is fed by calls: `new BackgroundJobs(work, config)`. It can be extended. */
 export const BackgroundJobs = class BackgroundJobs<J, R> implements AsyncDisposable {
   declare readonly outcomes$: Observable<JobOutcome<J, R>>;
   declare readonly ended: Promise<ShutdownReport<J>>;

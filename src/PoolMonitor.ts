@@ -15,6 +15,7 @@ export interface MonitorStats extends Omit<PoolStats, 'waiting' | 'workers'> {
   readonly ranFor: DurationSummary;
 }
 
+/** How often {@link PoolMonitor.stats$} emits. */
 export interface PoolMonitorConfig {
   /** Milliseconds, ≥ 0, between two values of `stats$`. @default 1000 */
   readonly interval?: number | undefined;
@@ -28,9 +29,19 @@ export interface PoolMonitorConfig {
  *
  * @example
  * ```ts
+ * import { of } from 'rxjs';
+ * import { PoolMonitor, workerPool } from 'rxjs-background-jobs';
+ *
  * const monitor = new PoolMonitor();
- * jobs$.pipe(workerPool(work, { workers: 5, buffer: 100, hooks: monitor })).subscribe();
- * monitor.stats$.subscribe(({ queued, running, ranFor }) => console.log(queued, running, ranFor.p99));
+ * of('a', 'b', 'c')
+ *   .pipe(workerPool(async (job) => job, { workers: 2, buffer: 1, hooks: monitor }))
+ *   .subscribe({
+ *     complete: () => {
+ *       const { offered, completed, ranFor } = monitor.stats;
+ *       console.log(offered, completed, ranFor.count); // → 3 3 3
+ *     },
+ *   });
+ * // For a page or a log: monitor.stats$.subscribe(({ queued, running, queuedFor }) => …)
  * ```
  */
 export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
@@ -46,7 +57,10 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
 
   readonly #books: Books;
 
-  /** @throws TypeError or RangeError that names the option and its value */
+  /**
+   * @param config how often `stats$` emits
+   * @throws TypeError or RangeError that names the option and its value
+   */
   constructor(config: PoolMonitorConfig = {}) {
     const { interval = 1000, scheduler = asyncScheduler } = checkConfig('PoolMonitor', config, [
       'interval',
@@ -70,22 +84,27 @@ export class PoolMonitor<J = unknown, R = unknown> implements JobHooks<J, R> {
     for (const event of EVENTS) Object.assign(this, { [event]: this[event].bind(this) });
   }
 
+  /** A hook: the pool calls it. */
   accepted(_job: J): void {
     this.#books.accepted();
   }
 
+  /** A hook: the pool calls it. */
   started(_job: J, context: { readonly attempt: number }): void {
     this.#books.started(context.attempt);
   }
 
+  /** A hook: the pool calls it. */
   retrying(_job: J): void {
     this.#books.retrying();
   }
 
+  /** A hook: the pool calls it. */
   settled(outcome: JobOutcome<J, R>): void {
     this.#books.settled(outcome);
   }
 
+  /** A hook: the pool calls it. */
   released(_job: J): void {
     this.#books.released();
   }

@@ -5,6 +5,7 @@ import { readBufferOptions, valueBuffer } from './internal/core/overflow.js';
 import { checkConfig, checkCount, checkObservable } from './internal/support/checks.js';
 import type { Overflow, PlatformObservable } from './types.js';
 
+/** The bound of a buffer, and what becomes of the values for which there is no room. */
 export interface BufferConfig<T> {
   /** Values that may wait: an integer ≥ 0, or `Infinity`. */
   readonly capacity: number;
@@ -14,6 +15,7 @@ export interface BufferConfig<T> {
   readonly onDrop?: ((value: T, reason: 'full' | 'evicted') => void) | undefined;
 }
 
+/** The bound of {@link boundedBuffer}, and what lets its values pass. */
 export interface BoundedBufferConfig<T> extends BufferConfig<T> {
   /** Each number n lets n more values pass, now or when they come; `void` lets one. */
   readonly demand: Observable<number | void> | PlatformObservable<number | void>;
@@ -36,8 +38,15 @@ export interface BoundedBufferConfig<T> extends BufferConfig<T> {
  * @throws TypeError or RangeError that names the option and its value, when the operator is made
  * @example
  * ```ts
- * const frames = animationFrames().pipe(map(() => 1));
- * prices$.pipe(boundedBuffer({ capacity: 1, overflow: 'drop-oldest', demand: frames })).subscribe(draw);
+ * import { of, Subject } from 'rxjs';
+ * import { boundedBuffer } from 'rxjs-background-jobs';
+ *
+ * const demand = new Subject<void>(); // in a browser: animationFrames().pipe(map(() => 1))
+ * of('a', 'b', 'c')
+ *   .pipe(boundedBuffer({ capacity: 1, overflow: 'drop-oldest', demand, onDrop: (price) => console.log(`lost ${price}`) }))
+ *   .subscribe((price) => console.log(price)); // → lost a
+ * // → lost b
+ * demand.next(); // → c
  * ```
  */
 export function boundedBuffer<T>(config: BoundedBufferConfig<NoInfer<T>>): MonoTypeOperatorFunction<T> {

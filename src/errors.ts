@@ -7,11 +7,26 @@ import type { DropReason } from './types.js';
  * A job arrived at a full buffer whose policy is `'error'`. It carries the refused job back.
  *
  * Recognise it by `name`: the CommonJS and the ES module copies of this package have different classes.
+ *
+ * @example
+ * ```ts
+ * import { of } from 'rxjs';
+ * import { workerPool } from 'rxjs-background-jobs';
+ * import type { BufferOverflowError } from 'rxjs-background-jobs';
+ *
+ * of(1, 2, 3)
+ *   .pipe(workerPool(async (job) => job, { workers: 1, buffer: 1 }))
+ *   .subscribe({
+ *     error: ({ name, capacity, job }: BufferOverflowError<number>) => console.log(name, capacity, job),
+ *   }); // → BufferOverflowError 1 3
+ * ```
  */
 export class BufferOverflowError<J = unknown> extends Error {
   /** As that of a JobDroppedError under another policy: one line answers for both. */
   readonly reason = 'full' as const;
+  /** The buffer's bound. */
   readonly capacity: number;
+  /** The job, as it was offered. */
   readonly job: J;
 
   constructor(capacity: number, job: J) {
@@ -22,6 +37,7 @@ export class BufferOverflowError<J = unknown> extends Error {
     this.job = job;
   }
 
+  /** Tells this error from others in any copy of the package, in a minified bundle too. */
   override get name(): 'BufferOverflowError' {
     return 'BufferOverflowError';
   }
@@ -33,9 +49,23 @@ export class BufferOverflowError<J = unknown> extends Error {
 /**
  * A submitted or sent job was dropped: it did not run, or will not run again. It carries the job back. Where the job was
  * dropped between two attempts, `cause` is the error of the last one.
+ *
+ * @example
+ * ```ts
+ * import { BackgroundJobs } from 'rxjs-background-jobs';
+ * import type { JobDroppedError } from 'rxjs-background-jobs';
+ *
+ * const jobs = new BackgroundJobs(async (job: string) => job, { workers: 1, buffer: 0, overflow: 'drop-incoming' });
+ * void jobs.submit('a');
+ * jobs.submit('b').catch(({ name, reason, job }: JobDroppedError) => {
+ *   console.log(name, reason, job); // → JobDroppedError full b
+ * });
+ * ```
  */
 export class JobDroppedError<J = unknown> extends Error {
+  /** Why the job was dropped. */
   readonly reason: DropReason;
+  /** The job, as it was offered. */
   readonly job: J;
 
   constructor(reason: DropReason, job: J, options?: { cause?: unknown }) {
@@ -44,6 +74,7 @@ export class JobDroppedError<J = unknown> extends Error {
     this.job = job;
   }
 
+  /** Tells this error from others in any copy of the package, in a minified bundle too. */
   override get name(): 'JobDroppedError' {
     return 'JobDroppedError';
   }
@@ -66,8 +97,21 @@ const WHY: Readonly<Record<DropReason, string>> = {
 /**
  * The reason with which a running job's signal fires when its pool is aborted, its results are unsubscribed, or its caller's
  * signal has no reason of its own.
+ *
+ * @example
+ * ```ts
+ * import { BackgroundJobs } from 'rxjs-background-jobs';
+ * import type { JobAbortedError } from 'rxjs-background-jobs';
+ *
+ * const hang = (job: string, { signal }: { signal: AbortSignal }): Promise<string> =>
+ *   new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error(`${job} was told to end`))));
+ * const jobs = new BackgroundJobs(hang, { workers: 1, buffer: 0 });
+ * jobs.submit('a').catch(({ name, job }: JobAbortedError) => console.log(name, job)); // → JobAbortedError a
+ * void jobs.shutdown('abort');
+ * ```
  */
 export class JobAbortedError<J = unknown> extends Error {
+  /** The job, as it was offered. */
   readonly job: J;
 
   constructor(job: J, options?: { cause?: unknown }) {
@@ -75,6 +119,7 @@ export class JobAbortedError<J = unknown> extends Error {
     this.job = job;
   }
 
+  /** Tells this error from others in any copy of the package, in a minified bundle too. */
   override get name(): 'JobAbortedError' {
     return 'JobAbortedError';
   }
@@ -86,8 +131,25 @@ export class JobAbortedError<J = unknown> extends Error {
 /**
  * Another may have this leased job now: the reason with which its signal fires, and that of its outcome `'aborted'`, even where
  * its work has fulfilled.
+ *
+ * @example
+ * ```ts
+ * import { Subject } from 'rxjs';
+ * import { leaseFrom, workerPoolSettled } from 'rxjs-background-jobs';
+ *
+ * const lost = new Subject<string>();
+ * async function* open(): AsyncGenerator<string> {
+ *   yield 'a';
+ * }
+ * leaseFrom(open, { lost, settle: ({ status }) => console.log(`settled as ${status}`) }) // → settled as aborted
+ *   .pipe(workerPoolSettled(async (job) => lost.next(job), { workers: 1, buffer: 0 }))
+ *   .subscribe((outcome) => {
+ *     if (outcome.status === 'aborted') console.log((outcome.reason as Error).name); // → LeaseLostError
+ *   });
+ * ```
  */
 export class LeaseLostError<J = unknown> extends Error {
+  /** The job, as it was offered. */
   readonly job: J;
 
   constructor(job: J) {
@@ -95,6 +157,7 @@ export class LeaseLostError<J = unknown> extends Error {
     this.job = job;
   }
 
+  /** Tells this error from others in any copy of the package, in a minified bundle too. */
   override get name(): 'LeaseLostError' {
     return 'LeaseLostError';
   }
@@ -106,8 +169,21 @@ export class LeaseLostError<J = unknown> extends Error {
 /**
  * A job of a {@link BackgroundJobs} failed and nobody could hear of it: reported as an unhandled error. It carries the job;
  * `cause` is what the work failed with.
+ *
+ * @example
+ * ```ts
+ * import { config } from 'rxjs';
+ * import { BackgroundJobs } from 'rxjs-background-jobs';
+ * import type { JobFailedError } from 'rxjs-background-jobs';
+ *
+ * // Without this it is an uncaught exception, which ends the process.
+ * config.onUnhandledError = ({ name, job, cause }: JobFailedError) => console.log(name, job, cause); // → JobFailedError a no
+ * const jobs = new BackgroundJobs((job: string) => Promise.reject('no'), { workers: 1, buffer: 0 });
+ * jobs.offer('a');
+ * ```
  */
 export class JobFailedError<J = unknown> extends Error {
+  /** The job, as it was offered. */
   readonly job: J;
 
   constructor(job: J, options: { cause: unknown }) {
@@ -119,6 +195,7 @@ export class JobFailedError<J = unknown> extends Error {
     this.job = job;
   }
 
+  /** Tells this error from others in any copy of the package, in a minified bundle too. */
   override get name(): 'JobFailedError' {
     return 'JobFailedError';
   }

@@ -15,7 +15,14 @@ import { abortOf, isAbortSignal, wrong } from './internal/support/checks.js';
  * @throws TypeError when `signal` is none
  * @example
  * ```ts
- * jobs$.pipe(workerPool(work, { workers: 5, buffer: 10, shutdown: fromAbortSignal(request.signal) })).subscribe();
+ * import { NEVER } from 'rxjs';
+ * import { fromAbortSignal, workerPool } from 'rxjs-background-jobs';
+ *
+ * const controller = new AbortController();
+ * NEVER.pipe(
+ *   workerPool(async (job) => job, { workers: 5, buffer: 10, shutdown: fromAbortSignal(controller.signal) }),
+ * ).subscribe({ complete: () => console.log('drained') });
+ * controller.abort(); // → drained
  * ```
  */
 export function fromAbortSignal(signal: AbortSignal): Observable<void> {

@@ -25,8 +25,13 @@ export type { SignalName } from './internal/support/signals.js';
  * @throws TypeError when no name is given, or one is not a signal's name or cannot be caught
  * @example
  * ```ts
- * const terminate$ = fromSignals('SIGTERM', 'SIGINT');
- * terminate$.subscribe((signal) => console.log(`got ${signal}`));
+ * import { take } from 'rxjs';
+ * import { fromSignals } from 'rxjs-background-jobs';
+ *
+ * fromSignals('SIGTERM', 'SIGINT')
+ *   .pipe(take(1))
+ *   .subscribe((signal) => console.log(`got ${signal}`)); // → got SIGTERM
+ * process.kill(process.pid, 'SIGTERM'); // as `kill -TERM <pid>` does
  * ```
  */
 export function fromSignals(...signals: [SignalName, ...SignalName[]]): Observable<SignalName> {

@@ -13,10 +13,11 @@ export interface DeadlineConfig {
   readonly deadline: number;
   /** Milliseconds from `'abort'` to `'abandon'`, ≥ 0. @default 2000 */
   readonly abortGrace?: number | undefined;
-  /** @default asyncScheduler */
+  /** Times the deadline and the grace. @default asyncScheduler */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
+/** What begins a shutdown, and how long it may take. */
 export interface GracefulShutdownConfig extends DeadlineConfig {
   /** What tells the program to stop: usually {@link fromSignals}. Its values do not matter. */
   readonly on: ObservableInput<unknown> | PlatformObservable<unknown>;
@@ -44,8 +45,19 @@ export interface GracefulShutdownConfig extends DeadlineConfig {
  * @throws TypeError or RangeError that names the option and its value
  * @example
  * ```ts
+ * import { NEVER } from 'rxjs';
+ * import { fromSignals, gracefulShutdown, workerPool } from 'rxjs-background-jobs';
+ *
  * const shutdown = gracefulShutdown({ on: fromSignals('SIGINT', 'SIGTERM'), deadline: 10_000 });
- * jobs$.pipe(workerPool(work, { workers: 5, buffer: 10, shutdown })).subscribe();
+ * shutdown.subscribe((level) => console.log(level)); // → drain
+ * // → abort
+ * // → abandon
+ * NEVER.pipe(workerPool(async (job) => job, { workers: 5, buffer: 10, shutdown })).subscribe({
+ *   complete: () => console.log('drained'), // → drained
+ * });
+ * process.emit('SIGINT', 'SIGINT'); // the first Ctrl-C
+ * process.emit('SIGINT', 'SIGINT'); // the second
+ * process.emit('SIGINT', 'SIGINT'); // the third
  * ```
  */
 export function gracefulShutdown(config: GracefulShutdownConfig): Observable<ShutdownLevel> {

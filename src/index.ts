@@ -1,3 +1,8 @@
+/**
+ * Background jobs as an RxJS pipeline: a bounded buffer, a pool of workers, and a shutdown that loses nothing it took on.
+ *
+ * @module rxjs-background-jobs
+ */
 export { fromSignals } from './fromSignals.js';
 export type { SignalName } from './fromSignals.js';
 export { surviveSignals } from './surviveSignals.js';

@@ -38,19 +38,34 @@ import type { LeaseConfig, LeaseDemand } from './types.js';
  * @throws TypeError that names the option and its value
  * @example
  * ```ts
- * const mails$ = leaseFrom(
+ * import { setTimeout } from 'node:timers/promises';
+ * import { leaseFrom, workerPoolSettled } from 'rxjs-background-jobs';
+ *
+ * // Stands for a table. lease: UPDATE mails SET leased_until = … WHERE … LIMIT count RETURNING *
+ * const rows = [{ to: 'ann' }, { to: 'bob' }];
+ * const table = {
+ *   lease: async (count: number) => rows.splice(0, count),
+ *   delete: (row: { to: string }) => console.log(`${row.to}'s row is deleted`), // → ann's row is deleted
+ *   release: (row: { to: string }) => void rows.push(row), // → bob's row is deleted
+ * };
+ * const stop = new AbortController();
+ * leaseFrom(
  *   async function* (demand) {
  *     while (!demand.signal.aborted) {
- *       yield* await table.lease(demand.wanted); // UPDATE mails SET leased_until = … LIMIT wanted RETURNING *
- *       await setTimeout(1000, undefined, { signal: demand.signal }); // of node:timers/promises
+ *       yield* await table.lease(demand.wanted); // it changes: read it each time
+ *       await setTimeout(1000, undefined, { signal: demand.signal });
  *     }
  *   },
- *   {
- *     settle: ({ job, status }) =>
- *       status === 'completed' ? table.delete(job.id) : status === 'failed' ? table.bury(job.id) : table.release(job.id),
- *   },
- * );
- * mails$.pipe(workerPoolSettled(send, { workers: 4, buffer: 4, shutdown: fromSignals('SIGTERM') })).subscribe();
+ *   { settle: ({ job, status }) => (status === 'completed' ? table.delete(job) : table.release(job)) },
+ * )
+ *   .pipe(workerPoolSettled(async ({ to }) => `mail to ${to}`, { workers: 4, buffer: 4, shutdown: stop.signal }))
+ *   .subscribe({
+ *     next: ({ job, status }) => {
+ *       console.log(job.to, status); // → ann completed
+ *       if (job.to === 'bob') stop.abort(); // → bob completed
+ *     },
+ *     complete: () => console.log('all leases are settled'), // → all leases are settled
+ *   });
  * ```
  */
 export function leaseFrom<J>(

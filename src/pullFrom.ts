@@ -26,9 +26,20 @@ import type { PulledSource } from './types.js';
  * @throws TypeError when it is not iterable: a string is not, and an Observable cannot be asked to wait
  * @example
  * ```ts
- * pullFrom(createInterface({ input: createReadStream('users.csv') })).pipe(
- *   workerPool((line) => importUser(line), { workers: 8, buffer: 16 }),
- * );
+ * import { take } from 'rxjs';
+ * import { pullFrom, workerPool } from 'rxjs-background-jobs';
+ *
+ * function* ids(): Generator<number> {
+ *   for (let id = 1; ; id++) yield id; // endless: an id is taken when a worker is free
+ * }
+ * pullFrom(ids())
+ *   .pipe(
+ *     workerPool(async (id) => `user ${id}`, { workers: 2, buffer: 0 }),
+ *     take(3),
+ *   )
+ *   .subscribe((user) => console.log(user)); // → user 1
+ * // → user 2
+ * // → user 3
  * ```
  */
 export function pullFrom<J>(iterable: PulledSource<J>): Observable<J> {

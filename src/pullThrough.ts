@@ -33,8 +33,13 @@ export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
  * @throws TypeError or RangeError that names the option and its value, or when the source is no iterable
  * @example
  * ```ts
- * const rows = pullThrough(ids, (id) => fetchRow(id), { workers: 8, buffer: 8 });
- * await pipeline(rows, toCsv, createWriteStream('rows.csv'));
+ * import { pullThrough } from 'rxjs-background-jobs';
+ *
+ * const rows = pullThrough([1, 2, 3], async (id) => `row ${id}`, { workers: 2, buffer: 0 });
+ * for await (const row of rows) console.log(row); // → row 1
+ * // → row 2
+ * // → row 3
+ * // To a file: await pipeline(rows, createWriteStream('rows.txt')), of node:stream/promises.
  * ```
  */
 export function pullThrough<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(

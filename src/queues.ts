@@ -29,7 +29,15 @@ export interface PriorityConfig {
  * @throws TypeError or RangeError that names the option and its value
  * @example
  * ```ts
- * mails$.pipe(workerPool(send, { workers: 2, buffer: 100, queue: byPriority((mail) => mail.urgency, { ageing: 60_000 }) }));
+ * import { of } from 'rxjs';
+ * import { byPriority, workerPool } from 'rxjs-background-jobs';
+ *
+ * const queue = byPriority((mail: { to: string; urgency: number }) => mail.urgency, { ageing: 60_000 });
+ * of({ to: 'ann', urgency: 1 }, { to: 'bob', urgency: 1 }, { to: 'eve', urgency: 2 })
+ *   .pipe(workerPool(async ({ to }) => to, { workers: 1, buffer: 100, queue }))
+ *   .subscribe((to) => console.log(to)); // → ann
+ * // → eve
+ * // → bob
  * ```
  */
 export function byPriority<J>(priority: (job: J) => number, config: PriorityConfig = {}): JobQueue<J> {
@@ -78,8 +86,15 @@ export interface KeyConfig<J> {
  * @throws TypeError or RangeError that names the option and its value
  * @example
  * ```ts
- * const queue = byKey((order: Order) => order.customer, { most: 50 });
+ * import { BackgroundJobs, byKey } from 'rxjs-background-jobs';
+ *
+ * const bill = async (order: { customer: string; id: number }): Promise<number> => order.id;
+ * const queue = byKey((order: { customer: string }) => order.customer, { most: 1 });
  * const jobs = new BackgroundJobs(bill, { workers: 8, buffer: 1000, overflow: 'drop-incoming', queue });
+ * console.log(jobs.offer({ customer: 'ann', id: 1 })); // → true
+ * console.log(jobs.offer({ customer: 'ann', id: 2 })); // → true
+ * console.log(jobs.offer({ customer: 'ann', id: 3 })); // → false
+ * console.log(jobs.offer({ customer: 'bob', id: 4 }), jobs.stats.running, jobs.stats.queued); // → true 2 1
  * ```
  */
 export function byKey<J>(key: (job: J) => unknown, config: KeyConfig<J> = {}): JobQueue<J> {
@@ -134,17 +149,18 @@ export interface CoalesceConfig {
  * @throws TypeError or RangeError that names the option and its value
  * @example
  * ```ts
+ * import { BackgroundJobs, coalesced } from 'rxjs-background-jobs';
+ *
  * // One insert of all that waits; each caller has its own promise.
- * const inserts = new BackgroundJobs((rows: Row[]) => insertAll(rows), {
- *   workers: 1,
- *   buffer: 10,
- *   queue: coalesced(
- *     () => 'rows',
- *     (waiting: Row[], incoming: Row[]) => [...waiting, ...incoming],
- *     { most: 500 },
- *   ),
- * });
- * await inserts.submit([{ name: 'Ada' }]);
+ * const insertAll = async (rows: string[]): Promise<void> => console.log(`inserts ${rows.join(', ')}`); // → inserts ann
+ * const queue = coalesced(
+ *   () => 'rows',
+ *   (waiting: string[], incoming: string[]) => [...waiting, ...incoming],
+ *   { most: 500 },
+ * );
+ * const inserts = new BackgroundJobs(insertAll, { workers: 1, buffer: 10, queue });
+ * await Promise.all([inserts.submit(['ann']), inserts.submit(['bob']), inserts.submit(['eve'])]);
+ * // → inserts bob, eve
  * ```
  */
 export function coalesced<J>(

@@ -28,18 +28,26 @@ const LONGEST = 2 ** 31 - 1;
  * @throws TypeError when no name is given, or one is not a signal's name or cannot be caught
  * @example
  * ```ts
+ * import { from, takeUntil } from 'rxjs';
+ * import { BackgroundJobs, fromSignals, surviveSignals, workerPool } from 'rxjs-background-jobs';
+ *
+ * const work = async (signal: string): Promise<string> => `done: ${signal}`;
  * fromSignals('SIGTERM')
  *   .pipe(
  *     takeUntil(fromSignals('SIGINT')),
  *     workerPool(work, { workers: 5, buffer: 10, overflow: 'drop-incoming' }),
  *     surviveSignals('SIGTERM'),
  *   )
- *   .subscribe();
+ *   .subscribe((result) => console.log(result)); // → done: SIGTERM
  *
  * // A pool that is fed by calls lives until `ended`:
- * const jobs = new BackgroundJobs(work, { workers: 5, buffer: 10, overflow: 'drop-incoming' });
- * jobs.listenTo(fromSignals('SIGTERM'));
- * from(jobs.ended).pipe(surviveSignals('SIGTERM')).subscribe();
+ * const jobs = new BackgroundJobs(work, { workers: 5, buffer: 10, shutdown: fromSignals('SIGINT') });
+ * from(jobs.ended)
+ *   .pipe(surviveSignals('SIGTERM'))
+ *   .subscribe(({ level }) => console.log(level)); // → drain
+ *
+ * process.emit('SIGTERM', 'SIGTERM'); // as the process hears of them
+ * process.emit('SIGINT', 'SIGINT');
  * ```
  */
 export function surviveSignals<T>(...signals: [SignalName, ...SignalName[]]): MonoTypeOperatorFunction<T> {

@@ -22,7 +22,12 @@ import type { PlatformObservable } from './types.js';
  * @throws TypeError or RangeError that names the option and its value, or when the source is no Observable
  * @example
  * ```ts
- * for await (const tick of toAsyncIterable(ticks$, { capacity: 10, overflow: 'drop-oldest' })) await save(tick);
+ * import { of } from 'rxjs';
+ * import { toAsyncIterable } from 'rxjs-background-jobs';
+ *
+ * const prices = toAsyncIterable(of(1, 2, 3), { capacity: 1, overflow: 'drop-oldest' });
+ * for await (const price of prices) console.log(price); // → 1
+ * // → 3
  * ```
  */
 export function toAsyncIterable<T>(

@@ -48,7 +48,9 @@ export type EvictionReason = 'evicted' | 'expired' | 'cleared' | 'shutdown';
 /** Why a job never ran, or will not run again. */
 export type DropReason = RefusalReason | EvictionReason;
 
+/** What every outcome tells, however the job ended. */
 export interface OutcomeBase<J> {
+  /** The job as it was offered; a merged one as it ran. */
   readonly job: J;
   /**
    * 0…, in the order in which jobs were offered to this pool: the same in every hook and in the outcome, so that two equal
@@ -59,23 +61,28 @@ export interface OutcomeBase<J> {
   readonly attempts: number;
   /** Milliseconds from arrival to the first start, or to the drop. */
   readonly queuedFor: number;
-  /** Milliseconds in attempts. */
+  /** Milliseconds in attempts; waiting for a retry does not count. */
   readonly ranFor: number;
 }
 /** The work completed: a promise was fulfilled, a stream came to its end. */
 export interface JobCompleted<J, R> extends OutcomeBase<J> {
+  /** Tells this outcome from the others. */
   readonly status: 'completed';
   /** The promise's value, or the stream's last one. */
   readonly value: R;
 }
 /** The work threw, rejected or errored. */
 export interface JobFailed<J> extends OutcomeBase<J> {
+  /** Tells this outcome from the others. */
   readonly status: 'failed';
+  /** What the last attempt threw or rejected with, or RxJS's TimeoutError. */
   readonly error: unknown;
 }
 /** The job never ran, or will not run again. */
 export interface JobDropped<J> extends OutcomeBase<J> {
+  /** Tells this outcome from the others. */
   readonly status: 'dropped';
+  /** Why the job was not run, or will not run again. */
   readonly reason: DropReason;
   /** What its last attempt failed with, where it had one: it was dropped between two attempts. */
   readonly error?: unknown;
@@ -85,13 +92,41 @@ export interface JobDropped<J> extends OutcomeBase<J> {
  * where it still waited.
  */
 export interface JobAborted<J> extends OutcomeBase<J> {
+  /** Tells this outcome from the others. */
   readonly status: 'aborted';
   /** The reason with which the attempt's signal has fired, or would have. */
   readonly reason: unknown;
   /** `false` after `'abandon'`: the work was still running when the pool let go of it. */
   readonly settled: boolean;
 }
-/** Every job offered to a pool ends in exactly one of these. */
+/**
+ * Every job offered to a pool ends in exactly one of these, told apart by `status`.
+ *
+ * @example
+ * ```ts
+ * import { of } from 'rxjs';
+ * import { workerPoolSettled } from 'rxjs-background-jobs';
+ * import type { JobOutcome } from 'rxjs-background-jobs';
+ *
+ * function describe(outcome: JobOutcome<string, number>): string {
+ *   switch (outcome.status) {
+ *     case 'completed':
+ *       return `${outcome.job} is ${outcome.value} long`;
+ *     case 'failed':
+ *       return `${outcome.job} failed after ${outcome.attempts} attempts: ${String(outcome.error)}`;
+ *     case 'dropped':
+ *       return `${outcome.job} was not run: ${outcome.reason}`;
+ *     case 'aborted':
+ *       return `${outcome.job} was told to end`;
+ *   }
+ * }
+ * of('ann', 'bob', 'eve')
+ *   .pipe(workerPoolSettled(async (name) => name.length, { workers: 1, buffer: 1, overflow: 'drop-incoming' }))
+ *   .subscribe((outcome) => console.log(describe(outcome))); // → eve was not run: full
+ * // → ann is 3 long
+ * // → bob is 3 long
+ * ```
+ */
 export type JobOutcome<J, R> = JobCompleted<J, R> | JobFailed<J> | JobDropped<J> | JobAborted<J>;
 
 /**
@@ -109,17 +144,21 @@ export interface PoolStats {
   readonly refused: number;
   /** Senders that wait for room, and items of an iterable whose place has gone to another. */
   readonly waiting: number;
+  /** Ended as `'completed'`. */
   readonly completed: number;
+  /** Ended as `'failed'`. */
   readonly failed: number;
   /** Lost their place: dropped as `'evicted'`, `'expired'`, `'cleared'` or `'shutdown'`. */
   readonly evicted: number;
+  /** Ended as `'aborted'`. */
   readonly aborted: number;
   /** Waiting for a worker. */
   readonly queued: number;
   /** Between two attempts. */
   readonly delayed: number;
+  /** In an attempt that has no verdict yet. */
   readonly running: number;
-  /** Slots whose attempt has its verdict while its work has not ended. */
+  /** Slots whose attempt has its verdict while its work has not ended, or whose job waits in them for its retry. */
   readonly lingering: number;
   /** Jobs that may run at once. */
   readonly workers: number;
@@ -127,10 +166,15 @@ export interface PoolStats {
 
 /** What a pool has at one moment, for people to look at: a copy, never a view. */
 export interface PoolSnapshot<J> {
+  /** The option `name`. */
   readonly name: string;
+  /** The accounts at that moment. */
   readonly stats: PoolStats;
+  /** Each slot that is taken. */
   readonly running: readonly {
+    /** The job. */
     readonly job: J;
+    /** The same as in its hooks and its outcome. */
     readonly id: number;
     /** 1…N, the worker that runs it. */
     readonly worker: number;
@@ -143,7 +187,9 @@ export interface PoolSnapshot<J> {
   }[];
   /** Between two attempts, at most 100. */
   readonly delayed: readonly {
+    /** The job. */
     readonly job: J;
+    /** The same as in its hooks and its outcome. */
     readonly id: number;
     /** Attempts that were started. */
     readonly attempts: number;
@@ -152,7 +198,9 @@ export interface PoolSnapshot<J> {
   }[];
   /** In the order in which they would start, at most 100. */
   readonly queued: readonly {
+    /** The job. */
     readonly job: J;
+    /** The same as in its hooks and its outcome. */
     readonly id: number;
     /** Milliseconds since its arrival. */
     readonly queuedFor: number;
@@ -163,6 +211,7 @@ export interface PoolSnapshot<J> {
 export interface ShutdownReport<J> {
   /** The hardest level reached. */
   readonly level: ShutdownLevel;
+  /** The accounts at the end. */
   readonly stats: PoolStats;
   /** Accepted, and will not run, because of this shutdown: all that were dropped as `'shutdown'`. */
   readonly dropped: readonly JobDropped<J>[];
@@ -178,6 +227,20 @@ export interface ShutdownReport<J> {
  * What a hook throws is reported, as RxJS reports a subscriber that throws, and the pool goes on. A hook may offer a job or
  * shut the pool down; the hooks after it in the array may then be told of the consequences first. `id` is that of the job's
  * outcome.
+ *
+ * @example
+ * ```ts
+ * import { pullFrom, workerPool } from 'rxjs-background-jobs';
+ * import type { JobHooks } from 'rxjs-background-jobs';
+ *
+ * const log: JobHooks<string, string> = {
+ *   started: (job, { worker, attempt }, id) => console.log(`job ${id}, ${job}: attempt ${attempt} on worker ${worker}`),
+ *   settled: ({ id, status }) => console.log(`job ${id}: ${status}`),
+ * };
+ * pullFrom(['a']).pipe(workerPool(async (job) => job, { workers: 1, buffer: 0, hooks: log })).subscribe();
+ * // → job 0, a: attempt 1 on worker 1
+ * // → job 0: completed
+ * ```
  */
 export interface JobHooks<J = unknown, R = unknown> {
   /** The job has a place: it will start at once, or it waits. */
@@ -227,6 +290,7 @@ export type ShutdownLevel = 'drain' | 'discard' | 'abort' | 'abandon';
 declare const queueOf: unique symbol;
 /** The order of what waits, as byPriority, byKey and coalesced describe it. Opaque, and without state. */
 export interface JobQueue<J> {
+  /** Nothing is here: it tells the compiler of what jobs the order is. */
   [queueOf](job: J): void;
 }
 
@@ -236,7 +300,7 @@ interface CalledHere<Name extends string> {
   readonly [calledHere]: Name;
 }
 
-/** The options by the names that they have in other libraries. */
+/** The options by the names that they have in other libraries: each is an error that says what to write here. */
 interface MisnamedOptions {
   /** @deprecated It is called `workers` here. */
   readonly concurrency?: CalledHere<'workers'> | undefined;
@@ -261,7 +325,29 @@ interface MisnamedOptions {
 }
 
 /**
- * What a pool is given. Where two options meet:
+ * What a pool is given.
+ *
+ * Each policy, in a line. Small letters have completed, capitals are failed or dropped: the outcomes of a `workerPoolSettled`. Only
+ * `d` has another key.
+ *
+ *     source                                 -abcd---|                       1 worker, buffer: 9, jobs of 5 frames
+ *     no policy                              ------a----b----c----(d|)
+ *     ttl: 9                                 ------a----b-D--(c|)            d has waited for 9 frames: dropped as 'expired'
+ *     timeout: 6                             ------a-----B----c----(d|)      b hangs, and fails with a TimeoutError
+ *     retry: { count: 1, delay: 2 }          ------a---------c----b----(d|)  b fails once; while it waits c has the worker
+ *       and ordered: true                    ------a--------------(bc)-(d|)  c completes first, and is told behind b
+ *     rateLimit: { limit: 2, interval: 12 }  ------a----b------c----(d|)     c starts 12 frames after a
+ *     workers: 1-------0-----1               ------a----b-------c----(d|)    at 0 nothing starts, and b goes on
+ *     jobs.pause(6) at 8                     ------a----b-------c----(d|)    the same, for a BackgroundJobs
+ *     queue: byPriority(letter)              ------a----d----c----(b|)       the highest first; of one priority the oldest
+ *       buffer: 2, 'drop-lowest'             ----B-a----d----(c|)            d takes the place of b
+ *     queue: byKey(key)                      ------a----d----b----(c|)       keys take turns, one start each
+ *       { limit: 2 }, 3 workers              ------ab-d-(c|)                 c waits for a, though a worker is free
+ *       { most: 1 }, 'drop-oldest'           ---B--a----d----(c|)            of each key only the newest waits
+ *       { lane: byPriority(urgent) }         ------a----d----c----(b|)       c is urgent, within its key
+ *     queue: coalesced(key, merge)           ---C--a----m----(d|)            c is merged into b, which waits: m
+ *
+ * Where two options meet:
  *
  * | these                    | do this                                                                                    |
  * | ------------------------ | ------------------------------------------------------------------------------------------ |
@@ -277,6 +363,25 @@ interface MisnamedOptions {
  * | `most` and `overflow`    | a key of which `most` jobs wait is a full buffer: the policy chooses among them             |
  * | `ordered` and `retry`    | a job that waits for its retry keeps its turn, and its place: those behind it are held     |
  * | `ordered` and `queue`    | a place is kept for the first in order while it waits; with `byPriority` it is a TypeError  |
+ *
+ * @example
+ * ```ts
+ * import { of } from 'rxjs';
+ * import { workerPoolSettled } from 'rxjs-background-jobs';
+ * import type { PoolConfig } from 'rxjs-background-jobs';
+ *
+ * const config: PoolConfig<number, number> = {
+ *   workers: 5,
+ *   buffer: 100, // acceptable delay × workers ÷ duration of a job
+ *   overflow: 'drop-incoming',
+ *   timeout: 5_000,
+ *   retry: { count: 2, delay: 1 },
+ * };
+ * const fail = async (job: number): Promise<number> => Promise.reject(new Error(`no ${job}`));
+ * of(1)
+ *   .pipe(workerPoolSettled(fail, config))
+ *   .subscribe(({ status, attempts }) => console.log(status, attempts)); // → failed 3
+ * ```
  */
 export interface PoolConfig<J, R> extends MisnamedOptions {
   /**
@@ -329,7 +434,14 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
    * At most `limit` starts (an integer ≥ 1) in any window of `interval` milliseconds (≥ 0), for the whole pool. A job that has to
    * wait for the window takes a place: up to `workers + buffer` may wait; of an iterable nothing is asked ahead. @default none
    */
-  readonly rateLimit?: { readonly limit: number; readonly interval: number } | undefined;
+  readonly rateLimit?:
+    | {
+        /** Starts in a window: an integer ≥ 1. */
+        readonly limit: number;
+        /** Milliseconds, ≥ 0: the length of the window. */
+        readonly interval: number;
+      }
+    | undefined;
   /**
    * Results, or outcomes of jobs that ran, come in the order of arrival, as with RxJava's `concatMapEager`; starts do not change.
    * What a job emits before its turn is held. At most `workers + buffer` jobs have started and have not told all; then only the
@@ -355,8 +467,17 @@ export type PulledSource<J> = Iterable<J> | AsyncIterable<J> | ReadableStreamOf<
 
 /** A ReadableStream, such as the body of a Response. Its own type is no AsyncIterable in every version of the DOM's types. */
 export interface ReadableStreamOf<J> {
-  getReader(): { read(): PromiseLike<{ done: boolean; value?: NoInfer<J> | undefined }> };
-  // The only place from which TypeScript can tell what the stream is of: getReader is overloaded.
+  /** As the platform's. */
+  getReader(): {
+    /** Asks for the next chunk. */
+    read(): PromiseLike<{
+      /** Whether the stream is at its end. */
+      done: boolean;
+      /** The chunk. */
+      value?: NoInfer<J> | undefined;
+    }>;
+  };
+  /** Never called. TypeScript tells from it what the stream is of, because `getReader` is overloaded. */
   pipeTo(destination: { getWriter(): { write(chunk?: J): unknown } }): unknown;
 }
 
@@ -392,5 +513,11 @@ export interface LeaseConfig<J> {
 
 /** Made by {@link workerPool} and {@link workerPoolSettled}: an operator for `pipe`. */
 export interface PoolOperator<J, R> {
+  /**
+   * Makes the results of a source's jobs.
+   *
+   * @param source where jobs come from: an Observable pushes them, an iterable is pulled
+   * @returns a cold Observable: each subscription has workers and a buffer of its own
+   */
   (source: JobSource<J>): Observable<R>;
 }

@@ -25,9 +25,19 @@ import { pipeline } from './workerPool.js';
  * @throws TypeError or RangeError that names the option and its value, when the operator is made
  * @example
  * ```ts
- * mails$.pipe(workerPoolSettled(send, { workers: 8, buffer: 1000 })).subscribe((outcome) => {
- *   if (outcome.status === 'failed') retryLater(outcome.job, outcome.error);
- * });
+ * import { of } from 'rxjs';
+ * import { workerPoolSettled } from 'rxjs-background-jobs';
+ *
+ * const send = async (mail: string): Promise<string> => {
+ *   if (mail === 'b') throw new Error('no such mailbox');
+ *   return `sent ${mail}`;
+ * };
+ * of('a', 'b', 'c')
+ *   .pipe(workerPoolSettled(send, { workers: 1, buffer: 1000 }))
+ *   .subscribe((outcome) => {
+ *     if (outcome.status === 'completed') console.log(outcome.value); // → sent a
+ *     if (outcome.status === 'failed') console.log(outcome.job, String(outcome.error)); // → b Error: no such mailbox
+ *   }); // → sent c
  * ```
  */
 export function workerPoolSettled<J, O extends PromiseOrObservableOf<unknown>, _Inferred extends O>(

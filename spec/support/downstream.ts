@@ -4,7 +4,7 @@ import { Observable } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 
 /** Pseudo-random numbers from 0 to 1, the same in each run. */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed * 16807 + 12345;
   const next = (): number => (state = (state * 48271) % 2147483647) / 2147483647;
   next();
@@ -22,7 +22,7 @@ export interface Service {
   readonly spread?: (random: number) => number;
 }
 
-export class Refused extends Error {}
+class Refused extends Error {}
 
 export class Downstream {
   /** What the service has done. */

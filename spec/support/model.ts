@@ -51,7 +51,7 @@ export interface Job {
 export type How = 'value' | 'complete' | 'error';
 export type Form = 'workerPool' | 'workerPoolSettled' | 'BackgroundJobs';
 export const POLICIES = ['error', 'drop-incoming', 'drop-oldest', 'replace-newest', 'clear'] as const;
-export type Policy = (typeof POLICIES)[number];
+type Policy = (typeof POLICIES)[number];
 
 export interface Setting {
   readonly form: Form;

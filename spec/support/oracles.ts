@@ -140,7 +140,7 @@ export function adapted(flatten: Flatten, seen: Differences): Contender {
  * completed inside `subscribe`, the rest of that call and the finalizers that were added there. If they have closed the
  * subscriber, it does not hear of the completion, and so RxJS starts no further job.
  */
-export function settled<T>(
+function settled<T>(
   job: Observable<T>,
   completed: (synchronously: boolean, closed: boolean) => void = () => {},
 ): Observable<T> {

@@ -22,7 +22,7 @@ export type Act =
   | 'snap';
 
 /** Where a program's code runs: what an act is re-entrant from. */
-export const PLACES = [
+const PLACES = [
   'work',
   'the subscription of a job',
   'a running job',
@@ -59,14 +59,14 @@ export interface Script {
 }
 
 /** What `work` returns. */
-export type Result =
+type Result =
   | Script
   | { readonly form: 'of' | 'array' | 'iterable'; readonly length: number }
   | { readonly form: 'bus'; readonly pipe: readonly Stage[] }
   | { readonly form: 'empty' | 'never' | 'nothing' }
   | { readonly form: 'promise' | 'thenable'; readonly after: number | undefined; readonly rejects: boolean };
 
-export interface Job {
+interface Job {
   /** What `work` does before it returns. */
   readonly acts: readonly Act[];
   readonly throws: boolean;

@@ -108,7 +108,7 @@ export function configOf(rules: Rules, { scheduler, hooks, workers }: Parts): Po
 }
 
 /** Two copies of one job are merged into the older, which stays the same object. */
-export const merge = (waiting: Job): Job => waiting;
+const merge = (waiting: Job): Job => waiting;
 
 function queueOf({ queue, ageing, limit, most, lane }: Rules): api.JobQueue<Job> | undefined {
   const priority = ({ priority, isBad }: Job): number => (isBad ? fail('priority') : priority);

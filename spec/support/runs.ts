@@ -23,7 +23,7 @@ import type { MonoTypeOperatorFunction, ObservableInput, Observer, OperatorFunct
 import type { Act, Limits, Place, Program, Script, Stage, Step } from './programs.js';
 
 /** What the operator under test is given: the work of a program. */
-export interface World {
+interface World {
   readonly work: (id: number, index: number) => ObservableInput<string>;
   /** The job has code of its own that runs when it ends, or after. */
   readonly hasAftermath: (id: number) => boolean;

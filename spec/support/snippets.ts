@@ -7,7 +7,7 @@ const root = join(__dirname, '../..');
 /** The library, or one of its entry points, in an import. */
 const LIBRARY = /'rxjs-background-jobs(\/[a-z]+)?'/g;
 
-/** What the compiler, as strict as it is with src, says against `programs`. */
+/** What the compiler, as strict as it is with src, says against `programs`, which are modules: they may await. */
 export function problemsOf(programs: readonly string[]): string[] {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config as {
     compilerOptions: object;
@@ -16,7 +16,7 @@ export function problemsOf(programs: readonly string[]): string[] {
     { ...config.compilerOptions, isolatedDeclarations: false, declaration: false },
     root,
   );
-  const names = programs.map((_, i) => join(root, 'spec', `snippet-${i}.ts`));
+  const names = programs.map((_, i) => join(root, 'spec', `snippet-${i}.mts`));
   const host = ts.createCompilerHost(options);
   const { readFile, fileExists } = host;
   const text = (path: string): string | undefined => {
@@ -34,12 +34,13 @@ export function problemsOf(programs: readonly string[]): string[] {
   return problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 }
 
-/** Runs `code`. `globals` are in its scope, by their names, and what it imports may be replaced by `modules`. */
-export function runSnippet(
+/** `code` as a function of what it imports from and of `globals`, which are in its scope by their names. */
+function compiled(
   code: string,
   globals: Readonly<Record<string, unknown>>,
-  modules: Readonly<Record<string, unknown>> = {},
-): void {
+  modules: Readonly<Record<string, unknown>>,
+  Constructor: FunctionConstructor,
+): () => unknown {
   const { outputText } = ts.transpileModule(code, {
     compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
   });
@@ -47,9 +48,42 @@ export function runSnippet(
   const load = (name: string): unknown => {
     return modules[name] ?? requireHere(name.replace(/^rxjs-background-jobs(\/.+)?$/, '../../src$1/index.ts'));
   };
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- a program of our own documents
-  const program = new Function('require', 'exports', ...Object.keys(globals), outputText) as (
+  const program = new Constructor('require', 'exports', ...Object.keys(globals), outputText) as (
     ...args: unknown[]
-  ) => void;
-  program(load, {}, ...Object.values(globals));
+  ) => unknown;
+  return () => program(load, {}, ...Object.values(globals));
+}
+
+/** Runs `code`. `globals` are in its scope, by their names, and what it imports may be replaced by `modules`. */
+export function runSnippet(
+  code: string,
+  globals: Readonly<Record<string, unknown>>,
+  modules: Readonly<Record<string, unknown>> = {},
+): void {
+  compiled(code, globals, modules, Function)();
+}
+
+const AsyncFunction = (async () => undefined).constructor as FunctionConstructor;
+
+/** What the program's `// →` comments say that it prints. */
+export function promisedBy(code: string): string[] {
+  return [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, line]) => line!.trim());
+}
+
+/**
+ * Runs `code`, which may await, and resolves with what it has printed when that is as many lines as it promises. `act` is called
+ * when it has begun: a program may wait for a signal.
+ */
+export function printedBy(code: string, act = (): void => undefined): Promise<string[]> {
+  const lines = promisedBy(code).length;
+  return new Promise((resolve, reject) => {
+    const printed: string[] = [];
+    const log = (...values: unknown[]): void => {
+      printed.push(values.map(String).join(' '));
+      // A turn later, so that a line too many is seen.
+      if (printed.length === lines) setTimeout(() => resolve(printed));
+    };
+    (compiled(code, { console: { log } }, {}, AsyncFunction)() as Promise<unknown>).catch(reject);
+    act();
+  });
 }

@@ -46,8 +46,21 @@ export interface AdaptiveWorkers extends Observable<number>, JobHooks {}
  * @throws TypeError or RangeError that names the option and its value
  * @example
  * ```ts
- * const limit = adaptiveWorkers({ min: 1, max: 64, isOverload: (error) => (error as { status?: number }).status === 429 });
- * url$.pipe(workerPoolSettled(load, { workers: limit, hooks: limit, buffer: 100 })).subscribe();
+ * import { take, toArray } from 'rxjs';
+ * import { pullFrom, workerPoolSettled } from 'rxjs-background-jobs';
+ * import { adaptiveWorkers } from 'rxjs-background-jobs/adaptive';
+ *
+ * let calls = 0;
+ * async function load(): Promise<void> {
+ *   if (calls === 10) throw new Error('429'); // the other side bears ten at once
+ *   calls++;
+ *   await new Promise((resolve) => setTimeout(resolve, 1)).finally(() => calls--);
+ * }
+ * const limit = adaptiveWorkers({ min: 1, max: 64, isOverload: (error) => String(error).includes('429') });
+ * limit.pipe(take(6), toArray()).subscribe((limits) => console.log(limits.join(' '))); // → 1 2 4 8 16 12
+ * pullFrom(Array(100))
+ *   .pipe(workerPoolSettled(load, { workers: limit, hooks: limit, buffer: 0 }))
+ *   .subscribe({ complete: () => console.log('done') }); // → done
  * ```
  */
 export function adaptiveWorkers(config: AdaptiveWorkersConfig): AdaptiveWorkers {

@@ -10,8 +10,8 @@ import type { Intake } from './intake.js';
 
 /** From the softest to the harshest. */
 export const LEVELS: readonly ShutdownLevel[] = ['drain', 'discard', 'abort', 'abandon'];
-export const DRAIN = 0;
-export const DISCARD = 1;
+const DRAIN = 0;
+const DISCARD = 1;
 export const ABORT = 2;
 export const ABANDON = 3;
 
@@ -53,7 +53,7 @@ export interface ShutdownHost {
 }
 
 /** A worker, as a shutdown sees it. */
-export interface Stoppable {
+interface Stoppable {
   /** Asks its job to end. */
   abort(): void;
   /** Does not wait for its job. After a crash nobody tells any more how it ends. */

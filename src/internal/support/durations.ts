@@ -6,12 +6,15 @@ const BUCKETS = 1520;
 
 /** What is known of many durations, in milliseconds. */
 export interface DurationSummary {
+  /** How many there were. */
   readonly count: number;
+  /** Their mean, 0 where there were none. */
   readonly mean: number;
+  /** The longest. */
   readonly max: number;
-  /** Within 1 %. */
+  /** Half of them took at most so long, within 1 %. */
   readonly p50: number;
-  /** Within 1 %. */
+  /** 99 in 100 took at most so long, within 1 %. */
   readonly p99: number;
 }
 
