@@ -1,4 +1,5 @@
 import type { Job, Worker } from 'bullmq';
+import { defer, delay, firstValueFrom, of, race, Subject, tap } from 'rxjs';
 import type { Observer } from 'rxjs';
 import type { JobOutcome, LeaseDemand } from '../types.js';
 import type { ConsumerOptions } from './config.js';
@@ -12,10 +13,18 @@ export function settle(outcome: JobOutcome<object, unknown>): Promise<void> {
   return heldJobs.get(outcome.job)!.settle(outcome);
 }
 
+/** A Worker that can be let go though it does not close. */
+interface LendingWorker<D, R, N extends string> extends Worker<D, R, N> {
+  letGo(): void;
+}
+
 interface Taker<J> {
   resolve(item: IteratorResult<J>): void;
   reject(error: unknown): void;
 }
+
+/** Milliseconds from the end of the last job to that of its Worker. */
+const LONGEST_CLOSE = 1000;
 
 const DONE = { done: true, value: undefined } as const;
 
@@ -24,9 +33,10 @@ const DONE = { done: true, value: undefined } as const;
  * locks. Its processor hands each job over, and waits until the pool has settled it.
  */
 export class Consumer<D, R, N extends string> implements AsyncIterableIterator<Job<D, R, N>> {
-  readonly #worker: Worker<D, R, N>;
+  readonly #worker: LendingWorker<D, R, N>;
   readonly #lost: Pick<Observer<Job<D, R, N>>, 'next'>;
   readonly #held = new Set<HeldJob<D, R, N>>();
+  readonly #emptied = new Subject<void>();
   /** Those that the pool has not taken, the oldest first. */
   readonly #waiting = new Set<HeldJob<D, R, N>>();
   #taker: Taker<Job<D, R, N>> | undefined;
@@ -56,27 +66,33 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
       worker.run().catch((error: Error) => worker.emit('error', error));
   }
 
-  #makeWorker({ queueName, Worker: Base, worker }: ConsumerOptions<D, R, N>): Worker<D, R, N> {
-    class LendingWorker extends Base<D, R, N> {
+  #makeWorker({ queueName, Worker: Base, worker }: ConsumerOptions<D, R, N>): LendingWorker<D, R, N> {
+    const onProcessed = (job: Job<D, R, N>): Promise<void> => this.#onProcessed(job);
+    const processor = (job: Job<D, R, N>, token?: string): Promise<R> => this.#onJob(job, token!);
+    const options = { ...worker, concurrency: Math.max(this.#places, 1), autorun: false };
+    return new (class extends Base<D, R, N> implements LendingWorker<D, R, N> {
       override async processJob(...args: Parameters<Worker<D, R, N>['processJob']>): Promise<Job<D, R, N> | void> {
         const next = await super.processJob(...args);
         await onProcessed(args[0]);
         return next;
       }
-    }
-    const onProcessed = async (job: Job<D, R, N>): Promise<void> => {
-      const held = heldJobs.get(job) as HeldJob<D, R, N> | undefined;
-      // One that has failed too often is failed by the Worker alone.
-      if (held === undefined) return;
-      await held.onProcessed();
-      this.#held.delete(held);
-    };
-    const processor = (job: Job<D, R, N>, token?: string): Promise<R> => this.#onJob(job, token!);
-    return new LendingWorker(queueName, processor, {
-      ...worker,
-      concurrency: Math.max(this.#places, 1),
-      autorun: false,
-    });
+
+      letGo(): void {
+        void this.pause(true);
+        void this.lockManager.close();
+        this.disconnect().catch(() => undefined);
+      }
+    })(queueName, processor, options);
+  }
+
+  /** The Worker has done with a job. */
+  async #onProcessed(job: Job<D, R, N>): Promise<void> {
+    const held = heldJobs.get(job) as HeldJob<D, R, N> | undefined;
+    // One that has failed too often is failed by the Worker alone.
+    if (held === undefined) return;
+    await held.onProcessed();
+    this.#held.delete(held);
+    if (this.#held.size === 0) this.#emptied.next();
   }
 
   /** The Worker has fetched a job. */
@@ -157,7 +173,14 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
   /** The Worker renews the locks until its last job has been settled. */
   async return(): Promise<IteratorResult<Job<D, R, N>>> {
     this.#stop();
-    await this.#worker.close();
+    const closed = this.#worker.close();
+    // It waits for ever where it began to close while Redis was away.
+    const emptied$ = defer(() => (this.#held.size === 0 ? of(undefined) : this.#emptied));
+    const stuck$ = emptied$.pipe(
+      delay(LONGEST_CLOSE),
+      tap(() => this.#worker.letGo()),
+    );
+    await firstValueFrom(race(closed, stuck$));
     return DONE;
   }
 
