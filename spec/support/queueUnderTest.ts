@@ -57,7 +57,7 @@ export class Consumer {
   ) {
     const jobs$ = fromBullMQ<string, unknown>(queue, {
       ...options,
-      Worker: Watched as unknown as typeof Worker,
+      Worker: Watched,
       onWorker: (worker) => {
         this.worker = worker as Watched<string, unknown, string>;
         worker.on('error', (error) => this.errors.push(error));
