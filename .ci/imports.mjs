@@ -11,7 +11,7 @@ const src = resolve(argv[2] ?? fileURLToPath(new URL('../src', import.meta.url))
 /** The first pattern that matches a file's path says in which layer it is. A wing is a layer of its own. */
 const LAYERS = [
   // They import what is public, one file at a time, and nothing that is internal.
-  { name: 'an entry point', pattern: /^adaptive\//, rank: 8, only: ['the forms', 'the errors', 'the types'] },
+  { name: 'an entry point', pattern: /^(adaptive|bullmq)\//, rank: 8, only: ['the forms', 'the errors', 'the types'] },
   { name: 'the index', pattern: /^index\.ts$/, rank: 7 },
   { name: 'the types', pattern: /^types\.ts$/, rank: 0 },
   { name: 'the errors', pattern: /^errors\.ts$/, rank: 1 },

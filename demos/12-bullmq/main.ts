@@ -1,0 +1,54 @@
+// A producer and two consumers of a queue of BullMQ, each in a process of its own. The first is killed in the middle: nothing is lost.
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Queue, QueueEvents } from 'bullmq';
+import { answers, hasRedis, INSTALL, Redis } from './redis.js';
+
+const MAILS = 60;
+
+async function main(): Promise<void> {
+  const isThere = await answers(6379);
+  if (!isThere && !hasRedis) return console.log(INSTALL);
+  const redis = isThere ? undefined : await Redis.start();
+  const port = redis?.port ?? 6379;
+  console.log(redis ? 'a Redis of its own' : 'the Redis that runs here');
+
+  const connection = { host: '127.0.0.1', port };
+  const queue = new Queue<number>('mails', { connection });
+  const events = new QueueEvents('mails', { connection });
+  await events.waitUntilReady();
+  await queue.obliterate({ force: true });
+  const completed = new Set<string>();
+  const all = new Promise<void>((resolve) => {
+    events.on('completed', ({ jobId }) => completed.add(jobId).size === MAILS && resolve());
+  });
+
+  const [first, second] = [start('first', port), start('second', port)];
+  createInterface({ input: first.stdout! }).on('line', (line) => {
+    if (first.killed) return;
+    console.log(line);
+    first.kill('SIGKILL');
+    console.log('first: killed');
+  });
+  createInterface({ input: second.stdout! }).on('line', (line) => console.log(line));
+  await queue.addBulk(Array.from({ length: MAILS }, (_, i) => ({ name: 'mail', data: i })));
+
+  await all;
+  const ended = once(second, 'close');
+  second.kill('SIGTERM');
+  await ended;
+  const { active, failed, waiting } = await queue.getJobCounts('active', 'failed', 'waiting');
+  console.log(`${completed.size} of ${MAILS} completed, ${failed} failed, ${active} active, ${waiting} waiting`);
+  await Promise.all([queue.close(), events.close()]);
+  await redis?.stop();
+}
+
+function start(name: string, port: number): ChildProcess {
+  const args = ['-r', 'ts-node/register/transpile-only', join(__dirname, 'consumer.ts'), name, String(port)];
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+void main();

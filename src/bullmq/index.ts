@@ -1,0 +1,2 @@
+export { fromBullMQ } from './fromBullMQ.js';
+export type { BullMQConfig } from './config.js';
