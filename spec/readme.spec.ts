@@ -41,7 +41,7 @@ describe('README', () => {
     }
   });
 
-  // The differences that need no generated programs; the others are in equalsRxjs.spec.ts and yieldAfter.spec.ts.
+  // The doc comment of workerPool lists the differences. These need no generated programs; the others are in equalsRxjs.spec.ts and yieldAfter.spec.ts.
   describe('differs from RxJS as it says', () => {
     it('6: starts nest 64 deep, and the job that comes then is run all the same', () => {
       const play = (operator: (work: (job: number) => Observable<number>) => OperatorFunction<number, number>) => {

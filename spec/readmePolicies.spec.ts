@@ -1,4 +1,4 @@
-// The README draws each policy in a line: here each line is run.
+// The doc comment of PoolConfig draws each policy in a line: here each line is run.
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +8,10 @@ import { BackgroundJobs, byKey, byPriority, coalesced, workerPoolSettled } from 
 import type { JobOutcome, PoolConfig, Work } from '../src/index.js';
 import { marbles } from './support/marbles.js';
 
-const readme = readFileSync(join(__dirname, '..', 'README.md'), 'utf8');
-const [, SOURCE, block] = /^ {4}source +(\S+) +1 worker, buffer: 9, jobs of 5 frames\n((?: {4}.*\n)+)/m.exec(readme)!;
+const reference = readFileSync(join(__dirname, '../src/types.ts'), 'utf8').replace(/^ \* ?/gm, '');
+const [, SOURCE, block] = /^ {4}source +(\S+) +1 worker, buffer: 9, jobs of 5 frames\n((?: {4}.*\n)+)/m.exec(
+  reference,
+)!;
 /** By what stands at its left: a line's marbles. */
 const drawn = new Map(
   [...block!.matchAll(/^ {4} *(\S.*?) {2,}(\S+)(?: {2}.*)?$/gm)].map(([, label, line]) => [label!, line!]),
@@ -51,7 +53,7 @@ const CONFIGS: Readonly<Record<string, Config>> = {
 const markOf = ({ job, status }: JobOutcome<string, unknown>): string =>
   status === 'completed' ? (job.length > 1 ? 'm' : job) : job.toUpperCase();
 
-describe('README, each policy', () => {
+describe('the reference, each policy', () => {
   const labels = [...Object.keys(CONFIGS).map((label) => label.trim()), 'workers', 'jobs.pause(6) at 8'];
 
   it('has a program here for each line', () => {

@@ -310,7 +310,29 @@ interface MisnamedOptions {
 }
 
 /**
- * What a pool is given. Where two options meet:
+ * What a pool is given.
+ *
+ * Each policy, in a line. Small letters have completed, capitals are failed or dropped: the outcomes of a `workerPoolSettled`. Only
+ * `d` has another key.
+ *
+ *     source                                 -abcd---|                       1 worker, buffer: 9, jobs of 5 frames
+ *     no policy                              ------a----b----c----(d|)
+ *     ttl: 9                                 ------a----b-D--(c|)            d has waited for 9 frames: dropped as 'expired'
+ *     timeout: 6                             ------a-----B----c----(d|)      b hangs, and fails with a TimeoutError
+ *     retry: { count: 1, delay: 2 }          ------a---------c----b----(d|)  b fails once; while it waits c has the worker
+ *       and ordered: true                    ------a--------------(bc)-(d|)  c completes first, and is told behind b
+ *     rateLimit: { limit: 2, interval: 12 }  ------a----b------c----(d|)     c starts 12 frames after a
+ *     workers: 1-------0-----1               ------a----b-------c----(d|)    at 0 nothing starts, and b goes on
+ *     jobs.pause(6) at 8                     ------a----b-------c----(d|)    the same, for a BackgroundJobs
+ *     queue: byPriority(letter)              ------a----d----c----(b|)       the highest first; of one priority the oldest
+ *       buffer: 2, 'drop-lowest'             ----B-a----d----(c|)            d takes the place of b
+ *     queue: byKey(key)                      ------a----d----b----(c|)       keys take turns, one start each
+ *       { limit: 2 }, 3 workers              ------ab-d-(c|)                 c waits for a, though a worker is free
+ *       { most: 1 }, 'drop-oldest'           ---B--a----d----(c|)            of each key only the newest waits
+ *       { lane: byPriority(urgent) }         ------a----d----c----(b|)       c is urgent, within its key
+ *     queue: coalesced(key, merge)           ---C--a----m----(d|)            c is merged into b, which waits: m
+ *
+ * Where two options meet:
  *
  * | these                    | do this                                                                                    |
  * | ------------------------ | ------------------------------------------------------------------------------------------ |

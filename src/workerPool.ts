@@ -17,9 +17,20 @@ import type { JobSource, LastValueOf, PoolConfig, PoolOperator, PromiseOrObserva
  * error with the first job that fails, with an error of the source, or with a BufferOverflowError. Unsubscribing stops the
  * source first, then the running jobs in the order of their subscriptions, and lets go of what waits.
  *
- * With `buffer: Infinity` it is mergeMap (one worker: concatMap), with one worker, `buffer: 0` and `'drop-incoming'` it is
- * exhaustMap, but for the differences that the README lists; it is never slower with a long line, and any number of
- * synchronous jobs runs on a flat stack.
+ * With `buffer: Infinity` it is mergeMap (one worker: concatMap); with one worker, `buffer: 0` and `'drop-incoming'` it is exhaustMap;
+ * with one worker, `buffer: 1` and `'drop-oldest'` the exhaustMap that keeps the last. Same values, frames, errors, subscription
+ * windows, `index`, re-entrancy and order of teardown, and never slower with a long line, except:
+ *
+ * 1. Any number of synchronous jobs runs on a flat stack.
+ * 2. A job's finalizer has always run before the next waiting job starts.
+ * 3. The exhaustMap shape frees its slot as mergeMap does: finalizers first.
+ * 4. Once the results are closed nothing starts, also when downstream unsubscribes from inside a finalizer; a subscriber that
+ *    is closed already does not reach the source.
+ * 5. A finalizer that throws is reported and frees its slot; bad options are refused, and so is a string as the result of work.
+ * 6. Starts nest in one another 64 deep; beyond that an arriving job is queued, and the worker below on the stack takes it.
+ * 7. Jobs are torn down as one block: a finalizer that downstream adds between two of them runs after both.
+ * 8. An async iterator's `return()` is called at once on unsubscription, not after its next value.
+ * 9. Where the event loop has had no turn for `yieldAfter`, a settlement waits for one; `Infinity` turns that off.
  *
  *     source                    -a-b-c--|          1 worker, buffer: 1, jobs of 5 frames
  *     drop-incoming    output   ------a----(b|)    c is lost
