@@ -1,4 +1,4 @@
-// Every block of the README is compiled against src, and run; what it prints is what its `// →` comments say.
+// Every block of the README and of AGENTS.md is compiled against src, and run; what it prints is what its `// →` comments say.
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ import { printedBy, problemsOf, promisedBy } from './support/snippets.js';
 
 const root = join(__dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const blocks = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
+const agents = readFileSync(join(root, 'AGENTS.md'), 'utf8');
+const blocksOf = (text: string): string[] => [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
+const blocks = [...blocksOf(readme), ...blocksOf(agents)];
 
 /** Sends a program the signals that its source listens to. */
 function signalsTo(code: string): () => void {
@@ -23,9 +25,15 @@ function signalsTo(code: string): () => void {
   };
 }
 
-describe('README', () => {
+describe('README and AGENTS.md', () => {
   it('has blocks', () => {
-    expect(blocks.length).to.be.greaterThan(3);
+    expect(blocksOf(readme).length).to.be.greaterThan(3);
+    expect(blocksOf(agents).length).to.be.greaterThan(3);
+  });
+
+  it('is short', () => {
+    expect(readme.split('\n').length).to.be.lessThan(301);
+    expect(agents.split('\n').length).to.be.lessThan(181);
   });
 
   it('shows in marbles who is lost', () => {
@@ -41,7 +49,7 @@ describe('README', () => {
     }
   });
 
-  // The differences that need no generated programs; the others are in equalsRxjs.spec.ts and yieldAfter.spec.ts.
+  // The doc comment of workerPool lists the differences. These need no generated programs; the others are in equalsRxjs.spec.ts and yieldAfter.spec.ts.
   describe('differs from RxJS as it says', () => {
     it('6: starts nest 64 deep, and the job that comes then is run all the same', () => {
       const play = (operator: (work: (job: number) => Observable<number>) => OperatorFunction<number, number>) => {

@@ -229,16 +229,6 @@ const pushed: Play = async (row) => {
   expect(resolved).to.have.members(row.note.includes('there never') ? ['here'] : ['there', 'here']);
 };
 
-/** A promise that is fulfilled when all jobs have ended. */
-const idle: Play = async (row) => {
-  const both = sides(row);
-  begin(row, both);
-  for (const { world, run } of both) {
-    await run();
-    expect(world.ended).to.equal(xs.length);
-  }
-};
-
 /** What waits never runs. There its promises never settle, here they reject. */
 const clearing: Play = async (row) => {
   const both = sides(row);
@@ -422,12 +412,11 @@ const go: Play = async (row) => {
 };
 
 const PLAYS: Readonly<Record<string, Play>> = {
-  'queue.add(() => work(x))': each,
+  'queue.add(() => work(x))': pushed,
   'queue.addAll(xs.map((x) => () => work(x)))': all,
   'queue.add(() => work(x), { priority: x })': ranked,
   'queue.add(() => work(x), { signal })': givenUp,
   'queue.size': numbers,
-  'queue.onIdle()': idle,
   'queue.onSizeLessThan(2)': waiting,
   'queue.pause()': pausing,
   'queue.clear()': clearing,
