@@ -22,6 +22,7 @@ export interface PlatformObservable<T> {
     observer?: { next?(value: T): void; error?(error: unknown): void; complete?(): void },
     options?: { signal?: AbortSignal },
   ): void;
+  /** All its values. The library does not call it: RxJS's Observable has none, so the two types differ. */
   toArray(): PromiseLike<T[]>;
 }
 
