@@ -342,8 +342,8 @@ describe('fromBullMQ, on Redis', () => {
       const q = makeQueue({ lockDuration: 400, stalledInterval: 100 });
       await q.add(['a']);
       const consumer = q.consume(promises);
-      const other = q.consume(async () => 'twice');
       await starts(1);
+      const other = q.consume(async () => 'twice');
       let renewals = 0;
       consumer.worker.on('locksRenewed', () => renewals++);
       await until(() => renewals === 4);

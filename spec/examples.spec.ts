@@ -6,8 +6,18 @@ import * as library from '../src/index.js';
 import { printedBy, problemsOf, promisedBy } from './support/snippets.js';
 
 const src = join(__dirname, '../src');
-/** A server, whose world has to be made for it (BackgroundJobs/example.spec.ts), and one that needs a Redis (bullmq.spec.ts). */
-const ELSEWHERE = ['BackgroundJobs.ts, BackgroundJobs', 'bullmq/fromBullMQ.ts, fromBullMQ'];
+/** A server, whose world has to be made for it: BackgroundJobs/example.spec.ts. */
+const ELSEWHERE = 'BackgroundJobs.ts, BackgroundJobs';
+/** What only compiles here, because it needs a server of another kind, and what stands before it. */
+const COMPILED: Readonly<Record<string, string>> = {
+  // bullmq.spec.ts runs the like of it.
+  'bullmq/fromBullMQ.ts, fromBullMQ': `import { fromSignals, workerPoolSettled } from 'rxjs-background-jobs';
+import { fromBullMQ } from 'rxjs-background-jobs/bullmq';
+interface Mail { readonly to: string }
+interface Receipt { readonly id: string }
+declare function send(mail: Mail): Promise<Receipt>;
+`,
+};
 
 /** The examples by their file and by the name of what they are of. */
 const examples = new Map(
@@ -28,12 +38,12 @@ const examples = new Map(
 );
 
 describe('examples of doc comments', () => {
-  const programs = [...examples].filter(([title]) => !ELSEWHERE.includes(title));
+  const programs = [...examples].filter(([title]) => title !== ELSEWHERE);
 
   it('stand with every function and class that is exported', () => {
     const named = new Set([...examples.keys()].map((title) => title.split(', ')[1]));
     expect(Object.keys(library).filter((name) => !named.has(name))).to.eql([]);
-    expect(examples).to.include.keys(...ELSEWHERE);
+    expect(examples).to.include.keys(ELSEWHERE);
   });
 
   it('are all found', () => {
@@ -43,10 +53,10 @@ describe('examples of doc comments', () => {
   });
 
   it('compile', () => {
-    expect(problemsOf(programs.map(([, code]) => code))).to.eql([]);
+    expect(problemsOf(programs.map(([title, code]) => (COMPILED[title] ?? '') + code))).to.eql([]);
   });
 
-  for (const [title, code] of programs) {
+  for (const [title, code] of programs.filter(([name]) => !(name in COMPILED))) {
     it(`${title}: prints what it says`, async () => {
       const expected = promisedBy(code);
       expect(expected).not.to.be.empty;

@@ -4,6 +4,10 @@ const { reporters, Runner } = require('mocha');
 
 const { EVENT_RUN_BEGIN, EVENT_TEST_BEGIN, EVENT_TEST_FAIL, EVENT_TEST_END, EVENT_RUN_END } = Runner.constants;
 
+const ADVICE = `: they take some minutes, most of it for processes, demos and generated programs.
+\`npm run test:quick\` leaves these out, and takes a minute.`;
+const hasSlow = (files) => files.size > 1 && [...files].some((file) => file.endsWith('process.spec.ts'));
+
 /**
  * Says what will run, then a line for each file when its tests have ended (how far the run is, how many tests, how long), a line
  * for each failure at once, and mocha's own account of them. The last line is for machines: `N passed, N failed, N skipped`.
@@ -24,12 +28,7 @@ module.exports = class ProgressReporter extends reporters.Base {
     runner.on(EVENT_RUN_BEGIN, () => {
       const files = new Set();
       runner.suite.eachTest((test) => files.add(test.file));
-      console.log(
-        `\n${runner.total} tests in ${files.size} files. All of them take some minutes: most is process.spec.ts,`,
-      );
-      console.log(
-        'the demos and many generated programs. `npm run test:quick` leaves these out, and takes under a minute.\n',
-      );
+      console.log(`\n${runner.total} tests in ${files.size} files${hasSlow(files) ? ADVICE : ''}\n`);
     });
     runner.on(EVENT_TEST_BEGIN, (test) => {
       if (test.file === file) return;
