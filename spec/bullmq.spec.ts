@@ -13,6 +13,7 @@ import { fromBullMQ } from '../src/bullmq/index.js';
 import { hasRedis, INSTALL, Redis } from '../demos/12-bullmq/redis.js';
 import { killChildren } from './support/child.js';
 import { Held } from './support/deferred.js';
+import { turn } from './support/guard.js';
 import { bundleFixture, QueueUnderTest, removeBundle, until } from './support/queueUnderTest.js';
 import type { WorkOnJob } from './support/queueUnderTest.js';
 
@@ -25,12 +26,14 @@ const { version } = JSON.parse(readFileSync(join(__dirname, '../node_modules/bul
 };
 const wakes = !version.startsWith('5.');
 
+const timersNow = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
 const cleanExit = { code: 0, signal: null };
 const names = (n: number): string[] => Array.from({ length: n }, (_, i) => String(i));
 
 describe('fromBullMQ, on Redis', () => {
   let redis: Redis;
   let held: Held<string>;
+  let timers = 0;
   const queues: QueueUnderTest[] = [];
 
   /** A queue that is closed after the spec. */
@@ -62,12 +65,17 @@ describe('fromBullMQ, on Redis', () => {
     removeBundle();
     await redis?.stop();
   });
-  beforeEach(() => {
+  beforeEach(async () => {
     held = new Held();
+    // So that mocha's own timer for this hook is counted too, as it is in the other one.
+    await turn();
+    timers = timersNow();
   });
   afterEach(async () => {
     await killChildren();
     await Promise.all(queues.splice(0).map((queue) => queue.close()));
+    // A Worker that is let go while Redis is away has a timer of its client's left, which ends soon after.
+    await until(() => timersNow() <= timers);
   });
 
   describe('what becomes of a job', () => {
