@@ -6,7 +6,7 @@
 //   npm run bench -- --real                        work that costs something
 //   npm run bench -- --stalls                      how long timers wait during a flood
 //   npm run bench -- --json                        for machines
-//   npm run bench -- --readme                      writes the README's table
+//   npm run bench -- --readme                      writes the tables of both READMEs
 //   npm run bench -- --pictures folder             draws cost over the size of the burst, and the stalls
 //   npm run bench -- --against HEAD~9              the bare pool against that commit's build: fails where it is 10 % slower
 //   ROUNDS=9 npm run bench
@@ -233,33 +233,45 @@ function print({ bursts, fresh, real, stalls }) {
 
 const MARKS = ['<!-- measured by npm run bench -->', '<!-- measured: end -->'];
 
-/** Writes the table of bursts between the README's marks. */
-function writeReadme({ rows }) {
-  const path = join(root, 'README.md');
-  const readme = readFileSync(path, 'utf8');
-  const [before, rest] = readme.split(MARKS[0]);
-  const after = rest?.split(MARKS[1])[1];
-  if (after === undefined) throw new Error(`README.md needs the lines ${MARKS.join(' and ')}`);
-  const fastq = rows.find(({ name }) => name === 'fastq');
-  const line = (cells) => `| ${cells.join(' | ')} |`;
+const IN_README = [
+  'fastq',
+  'workerPool, Observable',
+  'workerPool, Subject',
+  'async.queue',
+  'mergeMap',
+  'BackgroundJobs.submit',
+  'fastq.promise',
+  'p-limit',
+  'p-queue',
+];
+
+/** Writes the table of bursts between the marks of both READMEs: the whole one beside this file. */
+function writeReadmes({ rows }) {
   const numbers = SIZES.map((size) => size.toLocaleString('en'));
-  const table = [
-    `× fastq's CPU time per job (${fastq.nanoseconds.join(', ')} ns), ${machine}.`,
-    '',
-    line(['burst of', ...numbers, "keeps the caller's context"]),
-    line(['---', ...SIZES.map(() => '--:'), '---']),
-    ...rows
-      .filter(({ name }) => name !== 'floor')
-      .map(({ context, isOurs, ratios, title }) =>
-        line([
-          isOurs ? `**${title}**` : title,
-          ...ratios.map((number) => cell(number)),
-          context === undefined ? '' : context ? 'yes' : 'no',
-        ]),
-      ),
-  ];
-  writeFileSync(path, [before, MARKS[0], '\n\n', table.join('\n'), '\n\n', MARKS[1], after].join(''));
-  execFileSync(join(root, 'node_modules/.bin/prettier'), ['--write', path]);
+  const cost = rows.find(({ name }) => name === 'fastq').nanoseconds.join(', ');
+  const intro = `CPU time per job, as a multiple of fastq's with callbacks: empty promise jobs, 8 workers, one long-lived queue, bursts of so many jobs, each peer by its fastest call (context: the job runs in that of the call that brought it). ${machine}: fastq takes ${cost} ns a job (\`npm run bench -- --bursts\` measures yours).`;
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const write = (file, shown) => {
+    const path = join(root, file);
+    const readme = readFileSync(path, 'utf8');
+    const [before, rest] = readme.split(MARKS[0]);
+    const after = rest?.split(MARKS[1])[1];
+    if (after === undefined) throw new Error(`${file} needs the lines ${MARKS.join(' and ')}`);
+    const table = shown.map(({ context, isOurs, ratios, title }) =>
+      line([(isOurs ? `**${title}**` : title) + (context ? ', context' : ''), ...ratios.map((number) => cell(number))]),
+    );
+    const head = [line(['burst', ...numbers]), line(['---', ...SIZES.map(() => '---')])];
+    writeFileSync(
+      path,
+      [before, MARKS[0], '\n\n', intro, '\n\n', [...head, ...table].join('\n'), '\n\n', MARKS[1], after].join(''),
+    );
+    execFileSync(join(root, 'node_modules/.bin/prettier'), ['--write', path]);
+  };
+  write('spec/bench/README.md', rows);
+  write(
+    'README.md',
+    IN_README.map((name) => rows.find((row) => row.name === name)),
+  );
 }
 
 /** Draws two pictures. */
@@ -363,5 +375,5 @@ const tables = {
 };
 if (asked.json) console.log(JSON.stringify(tables, undefined, 2));
 else print(tables);
-if (asked.readme) writeReadme(tables.bursts);
+if (asked.readme) writeReadmes(tables.bursts);
 if (asked.pictures !== undefined) await draw(asked.pictures, tables);
