@@ -54,7 +54,9 @@ const program$: Observable<void> = defer(async () => {
   );
 
   // What a task throws comes back with its class and its stack.
-  const parsed$ = from(['42', 'forty-two']).pipe(workerPoolSettled(inThread('parse'), { workers, buffer: 2, ordered: true }));
+  const parsed$ = from(['42', 'forty-two']).pipe(
+    workerPoolSettled(inThread('parse'), { workers, buffer: 2, ordered: true }),
+  );
   for (const outcome of await lastValueFrom(parsed$.pipe(toArray()))) {
     if (outcome.status === 'completed') console.log(`parse: ${outcome.value}`);
     else if (outcome.status === 'failed') {

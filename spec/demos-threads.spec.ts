@@ -5,7 +5,8 @@ import { killChildren, startDemo } from './support/child.js';
 afterEach(killChildren);
 
 describe('demo 15, threads', () => {
-  it('compares all cores with one, kills what spins, keeps errors, and closes its threads with the pipeline', async () => {
+  it('compares all cores with one, kills what spins, keeps errors, and closes its threads with the pipeline', async function () {
+    this.timeout(60_000);
     const demo = startDemo('15-threads');
     expect(await demo.exit, demo.lines.join('\n')).to.deep.equal({ code: 0, signal: null });
     const [scrypt, ...others] = demo.lines;

@@ -22,7 +22,7 @@ const living = new Set<Child>();
 
 /** For `afterEach`: what hangs does not outlive its spec. */
 export async function killChildren(): Promise<void> {
-  for (const child of living) child.signal('SIGKILL');
+  for (const child of living) child.kill();
   await Promise.all([...living].map((child) => child.exit));
 }
 
@@ -60,10 +60,17 @@ export class Child {
   readonly ready: Promise<unknown>;
 
   private readonly process: ChildProcess;
+  private readonly isGroup: boolean;
   private readonly printed = new ReplaySubject<string>(Infinity);
 
   constructor(command: string, args: readonly string[], channel: 'ipc' | 'pipe') {
-    this.process = spawn(command, args, { cwd: root, stdio: ['pipe', 'pipe', 'pipe', channel] });
+    // A demo may have children of its own: they are one group, and go together.
+    this.isGroup = channel === 'pipe' && process.platform !== 'win32';
+    this.process = spawn(command, args, {
+      cwd: root,
+      stdio: ['pipe', 'pipe', 'pipe', channel],
+      detached: this.isGroup,
+    });
     this.pid = this.process.pid!;
     this.printed.subscribe((line) => this.lines.push(line));
     for (const stream of [this.process.stdout!, this.process.stderr!]) {
@@ -82,6 +89,16 @@ export class Child {
       this.exit.then(() => Promise.reject(this.missed('a message'))),
     ]);
     this.ready.catch(() => undefined);
+  }
+
+  /** With all that it has started, where it is a demo. */
+  kill(): void {
+    if (!this.isGroup) return this.signal('SIGKILL');
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      // All of them have ended, and only their last lines have yet to be read.
+    }
   }
 
   /** Resolves with the first line that matches, printed already or not yet; rejects when the child ends without one. */
