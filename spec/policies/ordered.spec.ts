@@ -258,6 +258,19 @@ describe('ordered', () => {
       expect(log).to.eql(['x1', 'x2', 'error: y1 failed']);
     });
 
+    it('so does what is before a failed job and behind one that runs', () => {
+      const { work, started, ...bench } = parts();
+      const jobs = new Subject<string>();
+      const queue = byKey((job: string) => job[0]);
+      jobs.pipe(workerPool(work, { workers: 2, buffer: 2, queue, ordered: true })).subscribe({ error: () => undefined });
+      for (const job of ['a1', 'b1', 'b2', 'c1']) jobs.next(job);
+      bench.end('b1');
+      expect(started).to.eql(['a1', 'b1', 'c1']);
+      bench.fail('c1');
+      expect(started).to.eql(['a1', 'b1', 'c1', 'b2']);
+      bench.end('b2', 'a1');
+    });
+
     it('the failure of a job that has nothing before it is told before its teardown, as without the option', () => {
       const log: string[] = [];
       const work = () =>

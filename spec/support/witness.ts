@@ -36,8 +36,6 @@ export class Witness implements JobHooks<Job, unknown> {
   readonly log: string[] = [];
   /** All starts, in time. */
   readonly starts: number[] = [];
-  /** As they are now. */
-  workers: number;
   isPaused = false;
   wasPaused = false;
   hasEnded = false;
@@ -51,6 +49,8 @@ export class Witness implements JobHooks<Job, unknown> {
   readonly #rules: Rules;
   readonly #now: () => number;
   readonly #tally: Map<string, number>;
+  #workers: number;
+  #mostWorkers: number;
   #accepted = 0;
   #wasRetry = false;
 
@@ -61,7 +61,17 @@ export class Witness implements JobHooks<Job, unknown> {
     this.#rules = rules;
     this.#now = now;
     this.#tally = tally;
-    this.workers = rules.workers;
+    this.#workers = this.#mostWorkers = rules.workers;
+  }
+
+  /** As they are now. */
+  get workers(): number {
+    return this.#workers;
+  }
+
+  set workers(workers: number) {
+    this.#workers = workers;
+    this.#mostWorkers = Math.max(this.#mostWorkers, workers);
   }
 
   count(what: string): void {
@@ -167,7 +177,12 @@ export class Witness implements JobHooks<Job, unknown> {
     story.startedAt = now;
     story.holdsSlot = true;
     const slots = this.all.filter(({ holdsSlot }) => holdsSlot).length;
-    this.#must(slots <= this.workers, `${slots} slots in use with ${this.workers} workers`);
+    // A slot in which a job waits for its retry does no work: after the workers were lowered there may be several such.
+    const working = this.all.filter(
+      ({ holdsSlot, state, executions }) => holdsSlot && (state === 'running' || executions > 0),
+    );
+    this.#must(working.length <= this.workers, `${working.length} slots work with ${this.workers} workers`);
+    this.#must(slots <= this.#mostWorkers, `${slots} slots in use with ${this.workers} workers`);
     const limit = this.#limit;
     this.#must(this.#inProgress(job) <= limit, `${this.#inProgress(job)} jobs of a key at once, of ${limit}`);
   }

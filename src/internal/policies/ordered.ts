@@ -50,7 +50,7 @@ class HeldTurn implements Turn, InHeap {
 
   fail(error: unknown): void {
     this.failure = { error };
-    this.#turns.onFailure();
+    this.#turns.onFailure(this.order);
     this.end();
   }
 }
@@ -62,8 +62,8 @@ class OrderedTurns implements Turns {
   readonly #turns = new Heap<HeldTurn>((a, b) => a.order < b.order);
   /** Results that were held are being told. */
   #isTelling = false;
-  /** A job has failed, and its error will end the results: nothing starts that is behind it. */
-  #hasFailed = false;
+  /** The first in order of the jobs that have failed: its error will end the results, and nothing starts that is behind it. */
+  #failedAt = Infinity;
 
   constructor(host: TurnsHost) {
     this.host = host;
@@ -78,12 +78,19 @@ class OrderedTurns implements Turns {
   mayStart(startable: number): number {
     const room = this.#room;
     if (room > 0 || startable <= room) return Math.min(room, startable);
-    return this.#isHeadWaiting && this.host.isOldestStartable() ? 1 : 0;
+    return (this.#isHeadWaiting || this.#isBeforeFailure) && this.host.isOldestStartable() ? 1 : 0;
+  }
+
+  /** The oldest that waits has to be told before the error, and there is room for its results. */
+  get #isBeforeFailure(): boolean {
+    const { host } = this;
+    if (this.#failedAt === Infinity || host.isFifo) return false;
+    return host.oldestOrder() < this.#failedAt && this.#turns.length < host.places();
   }
 
   /** So many may start. A place is kept for the first in order where that one still waits. */
   get #room(): number {
-    if (this.#hasFailed) return 0;
+    if (this.#failedAt < Infinity) return 0;
     return this.host.places() - this.#turns.length - (this.#isHeadWaiting ? 1 : 0);
   }
 
@@ -107,8 +114,8 @@ class OrderedTurns implements Turns {
     return turn === this.#turns.first && !this.#isTelling && !this.#isHeadWaiting;
   }
 
-  onFailure(): void {
-    this.#hasFailed = true;
+  onFailure(order: number): void {
+    this.#failedAt = Math.min(this.#failedAt, order);
     this.host.stopIntake();
   }
 
