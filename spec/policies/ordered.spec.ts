@@ -262,7 +262,9 @@ describe('ordered', () => {
       const { work, started, ...bench } = parts();
       const jobs = new Subject<string>();
       const queue = byKey((job: string) => job[0]);
-      jobs.pipe(workerPool(work, { workers: 2, buffer: 2, queue, ordered: true })).subscribe({ error: () => undefined });
+      jobs
+        .pipe(workerPool(work, { workers: 2, buffer: 2, queue, ordered: true }))
+        .subscribe({ error: () => undefined });
       for (const job of ['a1', 'b1', 'b2', 'c1']) jobs.next(job);
       bench.end('b1');
       expect(started).to.eql(['a1', 'b1', 'c1']);
