@@ -26,15 +26,15 @@ async function main(): Promise<void> {
     events.on('completed', ({ jobId }) => completed.add(jobId).size === MAILS && resolve());
   });
 
-  const [first, second] = [start('first', port), start('second', port)];
-  createInterface({ input: first.stdout! }).on('line', (line) => {
-    if (first.killed) return;
-    console.log(line);
-    first.kill('SIGKILL');
-    console.log('first: killed');
-  });
-  createInterface({ input: second.stdout! }).on('line', (line) => console.log(line));
+  const first = start('first', port);
   await queue.addBulk(Array.from({ length: MAILS }, (_, i) => ({ name: 'mail', data: i })));
+
+  // In the middle of its first jobs. Had the second one started with it, that might have done all before this one was up.
+  const [line] = (await once(createInterface({ input: first.stdout! }), 'line')) as [string];
+  first.kill('SIGKILL');
+  console.log(`${line}\nfirst: killed`);
+  const second = start('second', port);
+  createInterface({ input: second.stdout! }).on('line', (said) => console.log(said));
 
   await all;
   const ended = once(second, 'close');
