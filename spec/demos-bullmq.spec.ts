@@ -8,7 +8,7 @@ afterEach(killChildren);
 
 describe('demo 12, BullMQ', () => {
   it('kills a consumer in the middle, and loses nothing', async function () {
-    this.timeout(120_000);
+    this.timeout(60_000);
     if (!hasRedis) {
       console.log(`      ${INSTALL}`);
       this.skip();

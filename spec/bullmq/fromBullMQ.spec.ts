@@ -2,7 +2,7 @@
 import type { Worker } from 'bullmq';
 import { expect } from 'chai';
 import { EventEmitter } from 'node:events';
-import { BehaviorSubject, Subject } from 'rxjs';
+import { BehaviorSubject, Subject, VirtualTimeScheduler } from 'rxjs';
 import { workerPoolSettled } from '../../src/index.js';
 import type { JobOutcome, PoolConfig, ShutdownLevel } from '../../src/index.js';
 import { fromBullMQ } from '../../src/bullmq/index.js';
@@ -203,18 +203,26 @@ describe('fromBullMQ', () => {
       expect(trial.log[0]).to.match(/^RangeError: fromBullMQ: a Worker fetches as many jobs as the pool has places/);
     });
 
-    it('infinitely many places later: the source has an error, whether the pool asks or not', async () => {
-      for (const isBusy of [false, true]) {
-        const workers$ = new BehaviorSubject(1);
-        const trial = new Trial({ workers: workers$ });
-        const job = isBusy ? await trial.fetch('a') : undefined;
-        workers$.next(Infinity);
-        await turn();
-        if (job !== undefined) await trial.complete(job, 1);
-        await turn();
-        expect(trial.log.at(-1)).to.match(/^RangeError/);
-        expect(trial.worker.log).to.include('closes');
-      }
+    it('infinitely many places later: the source has an error', async () => {
+      const workers$ = new BehaviorSubject(1);
+      const trial = new Trial({ workers: workers$ });
+      workers$.next(Infinity);
+      await turn();
+      expect(trial.log.at(-1)).to.match(/^RangeError/);
+      expect(trial.worker.log).to.include('closes');
+    });
+
+    it('infinitely many places while the pool does not ask: the source has an error when it does', async () => {
+      const workers$ = new BehaviorSubject(1);
+      const scheduler = new VirtualTimeScheduler();
+      const trial = new Trial({ workers: workers$, rateLimit: { limit: 1, interval: 10 }, scheduler });
+      await trial.complete(await trial.fetch('a'), 1);
+      workers$.next(Infinity);
+      await turn();
+      expect(trial.log).to.eql(['a completed']);
+      scheduler.flush();
+      await turn();
+      expect(trial.log.at(-1)).to.match(/^RangeError/);
     });
 
     it('an onWorker that throws: its Worker is closed', () => {

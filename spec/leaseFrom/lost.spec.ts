@@ -260,4 +260,28 @@ describe('leaseFrom: lost', () => {
     expect(accepted).to.eql(['a', 'b', 'x']);
     expect([one.told, two.told]).to.eql([['a completed'], ['b aborted: LeaseLostError']]);
   });
+
+  it('takes the only job out that waits for room: the next one is let in as ever', async () => {
+    const [one, two] = [new Engine([], { isDeaf: true }), new Engine([], { isDeaf: true })];
+    const held = new Held<string>();
+    const run = new Run('listenTo', [one, two], held.promises, { workers: 1, buffer: 0 });
+    await rest();
+    one.give('a');
+    two.give('b');
+    await rest();
+    two.lost.next('b');
+    await rest();
+    expect(run.pool!.stats).to.include({ accepted: 2, aborted: 1, waiting: 0 });
+    held.complete('a');
+    await rest();
+    two.give('c');
+    await rest();
+    held.complete('c');
+    await run.shutdown('drain');
+    one.end();
+    two.end();
+    await rest();
+    expect(run.end).to.equal('complete');
+    expect([one.told, two.told]).to.eql([['a completed'], ['b aborted: LeaseLostError', 'c completed']]);
+  });
 });

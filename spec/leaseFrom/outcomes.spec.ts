@@ -413,6 +413,22 @@ describe('leaseFrom: outcomes', () => {
     expect(run.end).to.equal('complete');
   });
 
+  it('ends the results with what throws as the worker goes on after the answer', async () => {
+    const engine = new Engine(['a', 'b']);
+    const answer = new Deferred();
+    engine.answer = () => answer.promise;
+    const run = new Run('workerPoolSettled', engine, echo, { rateLimit: { limit: 1, interval: 10 } });
+    await rest();
+    expect(engine.told).to.eql(['a completed']);
+    run.clock.now = () => {
+      throw new Error('the clock');
+    };
+    answer.resolve();
+    await rest();
+    expect(run.error).to.have.property('message', 'the clock');
+    expect(run.log).to.eql(['a completed', 'Error']);
+  });
+
   it('tells the engine in the async context of listenTo, and the hooks what the engine was told', async () => {
     const outcomes: JobOutcome<string, string>[] = [];
     const told: unknown[] = [];

@@ -1,8 +1,23 @@
 import { expect } from 'chai';
-import { BehaviorSubject, EMPTY, from, NEVER, of, Subject, throwError, timer, mergeMap, toArray } from 'rxjs';
+import {
+  BehaviorSubject,
+  EMPTY,
+  from,
+  mergeMap,
+  NEVER,
+  Observable,
+  of,
+  Subject,
+  throwError,
+  timer,
+  toArray,
+  VirtualTimeScheduler,
+} from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { BackgroundJobs, byKey, byPriority, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobOutcome, PoolConfig } from '../../src/index.js';
+import { Deferred } from '../support/deferred.js';
+import { turn } from '../support/guard.js';
 
 function virtually(program: Parameters<TestScheduler['run']>[0]): void {
   new TestScheduler((actual, expected) => void expect(actual).to.deep.equal(expected)).run(program);
@@ -98,6 +113,42 @@ describe('retry', () => {
     const { queued, running, lingering } = jobs.stats;
     expect([queued, running, lingering]).to.eql([1, 1, 0]);
     return jobs.shutdown('abandon');
+  });
+
+  it('fails no job that its caller gives up as its wait begins', async () => {
+    const controller = new AbortController();
+    const delay = (): Observable<never> =>
+      new Observable((wait) => {
+        controller.abort('given up');
+        wait.error('of the wait');
+      });
+    const jobs = new BackgroundJobs(() => throwError(() => 'no'), { workers: 1, buffer: 0, retry: { delay } });
+    const outcomes: string[] = [];
+    jobs.outcomes$.subscribe(({ status, attempts }) => outcomes.push(`${status} after ${attempts}`));
+    const reason = await jobs.submit('a', { signal: controller.signal }).catch((error: unknown) => error);
+    expect(reason).to.equal('given up');
+    expect(outcomes).to.eql(['aborted after 1']);
+    await jobs.shutdown();
+  });
+
+  it('has a job that timed out wait in its slot, too, until there is room elsewhere', async () => {
+    const scheduler = new VirtualTimeScheduler();
+    const late = new Deferred();
+    const work = (job: string) => (job === 'late' ? late.promise : throwError(() => 'no'));
+    const config = { workers: 2, buffer: 0, timeout: 5, retry: { delay: () => NEVER }, scheduler };
+    const jobs = new BackgroundJobs(work, config);
+    const controller = new AbortController();
+    jobs.submit('a', { signal: controller.signal }).catch(() => undefined);
+    jobs.offer('b');
+    jobs.offer('late');
+    scheduler.flush();
+    expect(jobs.stats).to.include({ running: 0, delayed: 3, lingering: 1 });
+    late.resolve();
+    await turn();
+    expect(jobs.stats).to.include({ running: 0, delayed: 3, lingering: 1 });
+    controller.abort();
+    expect(jobs.stats).to.include({ aborted: 1, delayed: 2, lingering: 0 });
+    await jobs.shutdown('abandon');
   });
 
   it('keeps the key of a job locked through its retries', () => {

@@ -375,6 +375,24 @@ describe('byKey', () => {
     expect(seen.sort()).to.eql([...items].sort());
   });
 
+  it('takes no job in whose key ends the pool, or gives the job up, as it is asked for', async () => {
+    const controller = new AbortController();
+    const outcomes: string[] = [];
+    const key = (job: string): string => {
+      if (job === 'given up') controller.abort('mine');
+      if (job === 'last') void jobs.shutdown();
+      return job;
+    };
+    const jobs = new BackgroundJobs((job: string) => of(job), { workers: 1, buffer: 1, queue: byKey(key) });
+    jobs.outcomes$.subscribe((outcome) =>
+      outcomes.push(`${outcome.job}: ${outcome.status === 'dropped' ? outcome.reason : outcome.status}`),
+    );
+    const givenUp = jobs.submit('given up', { signal: controller.signal }).catch((error: unknown) => error);
+    expect([await givenUp, jobs.offer('last')]).to.eql(['mine', false]);
+    expect(outcomes).to.eql(['given up: withdrawn', 'last: closed']);
+    await jobs.ended;
+  });
+
   it('refuses what is none', () => {
     expect(() => byKey('key' as never)).to.throw(TypeError, `byKey's key must be a function`);
     expect(() => byKey(() => 0, { limit: 0 })).to.throw(RangeError, 'limit must be an integer ≥ 1');

@@ -64,17 +64,15 @@ export class Buffer<T> {
   }
 
   /**
-   * Asks the callbacks of an order about a job that arrives. `false`: it needs no place, because it has been merged into one
+   * Asks the callbacks of the store's order about a job that arrives. `false`: it needs no place, because it has been merged into one
    * that waits, or has failed. What a callback throws is a failure of that job where outcomes are told; else it is thrown.
    */
   read(job: T, id: number): boolean {
-    const { store } = this;
-    if (store.read === undefined) return true;
     let isMerged = false;
     let failure: { readonly error: unknown } | undefined;
     this.#reading++;
     try {
-      isMerged = store.read(job, id);
+      isMerged = this.store.read!(job, id);
     } catch (error) {
       failure = { error };
     }
