@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { turn } from './guard.js';
 
 const root = join(__dirname, '../..');
 /** The library, or one of its entry points, in an import. */
@@ -81,7 +82,7 @@ export function printedBy(code: string, act = (): void => undefined): Promise<st
     const log = (...values: unknown[]): void => {
       printed.push(values.map(String).join(' '));
       // A turn later, so that a line too many is seen.
-      if (printed.length === lines) setTimeout(() => resolve(printed));
+      if (printed.length === lines) void turn().then(() => resolve(printed));
     };
     (compiled(code, { console: { log } }, {}, AsyncFunction)() as Promise<unknown>).catch(reject);
     act();

@@ -50,7 +50,8 @@ export class Witness implements JobHooks<Job, unknown> {
   readonly #now: () => number;
   readonly #tally: Map<string, number>;
   #workers: number;
-  #mostWorkers: number;
+  /** Workers, or the slots that were in use when they were lowered and that have not been let go since. */
+  #mostSlots: number;
   #accepted = 0;
   #wasRetry = false;
 
@@ -61,7 +62,7 @@ export class Witness implements JobHooks<Job, unknown> {
     this.#rules = rules;
     this.#now = now;
     this.#tally = tally;
-    this.#workers = this.#mostWorkers = rules.workers;
+    this.#workers = this.#mostSlots = rules.workers;
   }
 
   /** As they are now. */
@@ -71,7 +72,7 @@ export class Witness implements JobHooks<Job, unknown> {
 
   set workers(workers: number) {
     this.#workers = workers;
-    this.#mostWorkers = Math.max(this.#mostWorkers, workers);
+    this.#mostSlots = Math.max(this.#mostSlots, workers);
   }
 
   count(what: string): void {
@@ -177,12 +178,13 @@ export class Witness implements JobHooks<Job, unknown> {
     story.startedAt = now;
     story.holdsSlot = true;
     const slots = this.all.filter(({ holdsSlot }) => holdsSlot).length;
-    // A slot in which a job waits for its retry does no work: after the workers were lowered there may be several such.
+    // A slot in which a job waits for its retry does no work. After the workers were lowered there may be several such, and a due
+    // retry changes places with a job that waits in one of them: no slot is added.
     const working = this.all.filter(
       ({ holdsSlot, state, executions }) => holdsSlot && (state === 'running' || executions > 0),
     );
     this.#must(working.length <= this.workers, `${working.length} slots work with ${this.workers} workers`);
-    this.#must(slots <= this.#mostWorkers, `${slots} slots in use with ${this.workers} workers`);
+    this.#must(slots <= this.#mostSlots, `${slots} slots in use with ${this.workers} workers`);
     const limit = this.#limit;
     this.#must(this.#inProgress(job) <= limit, `${this.#inProgress(job)} jobs of a key at once, of ${limit}`);
   }
@@ -415,6 +417,7 @@ export class Witness implements JobHooks<Job, unknown> {
   /** Nothing happens any more before time passes or the program acts. */
   checkRest(): void {
     this.checkStats('at rest');
+    this.#mostSlots = Math.max(this.workers, this.all.filter(({ holdsSlot }) => holdsSlot).length);
     const { buffer, timeout = Infinity, ttl = Infinity, retry } = this.#rules;
     const [queued, running, delayed] = [this.in('queued'), this.in('running'), this.in('delayed')];
     const lingering = this.all.filter(({ state, holdsSlot }) => holdsSlot && state !== 'running');
