@@ -1,7 +1,7 @@
 // A job of a handle belongs to whoever asked for it: its work, its hooks and its outcome run in that caller's async context.
 import { expect } from 'chai';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { defer, from, lastValueFrom, NEVER, Observable, of, Subject, toArray } from 'rxjs';
+import { defer, from, lastValueFrom, NEVER, Observable, of, Subject, toArray, VirtualTimeScheduler } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, fromSignals, pullFrom, workerPool } from '../src/index.js';
 import type { JobHooks, JobOutcome, PoolConfig } from '../src/index.js';
@@ -318,6 +318,41 @@ describe('the async context of a job', () => {
       'next 2: subscriber',
       'work 2: freer 1',
     ]);
+  });
+
+  describe('is the one of the caller when a policy acts on its job in a call of somebody else', () => {
+    const works: Record<string, () => ObservableInput<unknown>> = {
+      'a promise that does not settle': () => new Promise<never>(() => undefined),
+      'a stream that does not end': () => NEVER,
+      'a promise that rejects': () => Promise.reject(new Error('no')),
+      'a throw': () => {
+        throw new Error('no');
+      },
+    };
+    const retry = { count: 1, delay: 5 };
+    const cases = [
+      ['a timeout', { timeout: 5 }, ['a promise that does not settle', 'a stream that does not end']],
+      ['a retry', { retry }, ['a promise that rejects', 'a throw']],
+      ['both', { timeout: 5, retry }, ['a stream that does not end', 'a promise that rejects', 'a throw']],
+    ] as const;
+    for (const [policy, config, kinds] of cases) {
+      for (const kind of kinds) {
+        it(`${policy}, ${kind}`, async () => {
+          const scheduler = new VirtualTimeScheduler();
+          const log = new Log();
+          const jobs = handle(log, works[kind]!, { workers: 2, ...config, scheduler });
+          for (const job of ['a', 'b']) store.run(`caller of ${job}`, () => jobs.offer(job));
+          await turn();
+          store.run('stranger', () => scheduler.flush());
+          await turn();
+          for (const job of ['a', 'b']) {
+            expect(log.of(job)).to.eql([`caller of ${job}`]);
+            expect(log.events(job)).to.include.members(['settled', 'outcome']);
+          }
+          await jobs.shutdown('abandon');
+        });
+      }
+    }
   });
 
   it('is not kept where the host knows of none, as in a browser: the context is that of whoever frees the worker', async () => {

@@ -19,6 +19,20 @@ describe('BackgroundJobs', () => {
       await jobs.shutdown('abort');
     });
 
+    it('resolves after the last job of submit, of which nobody but its caller hears', async () => {
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.promises, { workers: 1, buffer: 1 });
+      const result = jobs.submit('a');
+      const idle = fateOf(jobs.idle());
+      await turn();
+      expect(idle.status).to.equal('open');
+      held.complete('a');
+      await result;
+      await turn();
+      expect(idle.status).to.equal('fulfilled');
+      await jobs.shutdown();
+    });
+
     it('waits for what runs, what is queued and those who wait for room, for all who ask', async () => {
       const held = new Held<string>();
       const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 1 });

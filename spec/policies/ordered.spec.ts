@@ -273,6 +273,24 @@ describe('ordered', () => {
       bench.end('b2', 'a1');
     });
 
+    it('what is before a failed job waits, too, while as many as there are places have not been told', () => {
+      const { work, started, ...bench } = parts();
+      const jobs = new Subject<string>();
+      const queue = byKey((job: string) => job[0]);
+      jobs
+        .pipe(workerPool(work, { workers: 3, buffer: 1, queue, ordered: true }))
+        .subscribe({ error: () => undefined });
+      for (const job of ['a1', 'b1', 'b2', 'c1']) jobs.next(job);
+      bench.end('c1');
+      jobs.next('d1');
+      bench.fail('d1');
+      bench.end('b1');
+      expect(started).to.eql(['a1', 'b1', 'c1', 'd1']);
+      bench.end('a1');
+      expect(started).to.eql(['a1', 'b1', 'c1', 'd1', 'b2']);
+      bench.end('b2');
+    });
+
     it('the failure of a job that has nothing before it is told before its teardown, as without the option', () => {
       const log: string[] = [];
       const work = () =>

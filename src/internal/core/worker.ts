@@ -270,8 +270,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       this.retries = earlier === undefined ? 0 : earlier.retries;
     }
     if (told.started.length > 0) for (const policy of told.started) policy.started(this);
-    // A policy may judge the job outside of its caller's call, whatever its work returns.
-    if (host.isOwned && (verdicts !== undefined || told.judged.length > 0)) (job as Owned).keepScope();
+    // A timeout judges the job outside of its caller's call, whatever its work returns.
+    if (host.isOwned && told.judged.length > 0) (job as Owned).keepScope();
     const scope = host.isOwned ? (job as Owned).scope : undefined;
     if (scope === undefined) this.#callWork();
     else scope.runInAsyncScope(this.#callWork, this);
