@@ -5,7 +5,7 @@ import { defer, from, lastValueFrom, NEVER, Observable, of, Subject, toArray, Vi
 import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, fromSignals, pullFrom, workerPool } from '../src/index.js';
 import type { JobHooks, JobOutcome, PoolConfig } from '../src/index.js';
-import { turn } from './support/guard.js';
+import { takeReported, turn } from './support/guard.js';
 
 const store = new AsyncLocalStorage<string>();
 const here = (): string => store.getStore() ?? 'nobody';
@@ -43,12 +43,15 @@ function handle(
   log: Log,
   work: (job: string) => ObservableInput<unknown>,
   config: Partial<PoolConfig<string, unknown>> = {},
+  isWatched = true,
 ): BackgroundJobs<string, unknown> {
   const said = (job: string): ObservableInput<unknown> => {
     log.say('work', job);
     return work(job);
   };
-  const jobs = new BackgroundJobs<string, unknown>(said, { workers: 1, buffer: 10, hooks: log.hooks, ...config });
+  const hooks = isWatched ? log.hooks : undefined;
+  const jobs = new BackgroundJobs<string, unknown>(said, { workers: 1, buffer: 10, hooks, ...config });
+  if (!isWatched) return jobs;
   store.run('subscriber', () =>
     jobs.outcomes$.subscribe(({ job }: JobOutcome<string, unknown>) => log.say('outcome', job)),
   );
@@ -141,6 +144,21 @@ describe('the async context of a job', () => {
         // A drain asks an iterable for nothing more.
         if (!door.startsWith('listenTo')) expect(found.length).to.equal(3);
         for (const [job] of found) expect(log.events(job as string)).to.eql(ALL);
+      });
+
+      // A job that nobody hears of has shorter ways.
+      it(`is that of its caller, where nobody watches: ${door}, ${kind}`, async () => {
+        const log = new Log();
+        const jobs = handle(log, work, {}, false);
+        store.run('anna', () => ask(jobs, 'a'));
+        store.run('ben', () => ask(jobs, 'b'));
+        store.run('cleo', () => ask(jobs, 'c'));
+        for (let n = 0; n < 3; n++) await turn();
+        await endAll(jobs);
+        if (kind === 'a promise that rejects') takeReported();
+        const expected = ['a work: anna', 'b work: ben', 'c work: cleo'];
+        expect(log.lines).to.eql(door.startsWith('listenTo') ? expected.slice(0, log.lines.length) : expected);
+        expect(log.lines).not.to.be.empty;
       });
     }
   }

@@ -71,7 +71,7 @@ export class Gradient implements Algorithm {
     this.#time = time;
     // Where attempts take so much longer, either the limit is far too high or the baseline is wrong; a probe tells.
     const isFar = time > bearable * FAR || time * 2 < baseline;
-    if (isFar || this.#hasHalved || --this.#roundsToProbe <= 0) return this.#beginProbe(time, this.#estimate / 2);
+    if (isFar || this.#hasHalved() || --this.#roundsToProbe <= 0) return this.#beginProbe(time, this.#estimate / 2);
     const gradient = time > bearable ? bearable / time : 1;
     // Room to grow. There it is 4, which is a lot for a limit of 5.
     const room = 0.5 + this.#estimate / 20;
@@ -81,7 +81,7 @@ export class Gradient implements Algorithm {
   }
 
   /** Half as many at once have not helped: what an attempt takes without a queue may have changed. */
-  get #hasHalved(): boolean {
+  #hasHalved(): boolean {
     return this.#estimate < this.#probed / 2;
   }
 
@@ -107,7 +107,7 @@ export class Gradient implements Algorithm {
   /** @param time what an attempt takes without a queue, by a probe */
   #learn(time: number): void {
     const old = this.#baseline ?? time;
-    if (this.#hasHalved || time > old * FAR || old > time * FAR) this.#probes = 0;
+    if (this.#hasHalved() || time > old * FAR || old > time * FAR) this.#probes = 0;
     this.#probes++;
     this.#roundsToProbe = Math.min(1, this.#probes / 4) * ROUNDS;
     this.#baseline = this.#probes === 1 ? time : old + (time - old) * Math.max(1 / this.#probes, PROBE_SMOOTHING);

@@ -40,11 +40,11 @@ export class Rounds {
     else running.push(start);
     this.#inFlight++;
     // Where too little is to be done the limit is not reached; the round goes on all the same.
-    if (this.#from === Infinity && (this.#isFull || this.#starts - this.#begun >= this.#algorithm.limit))
+    if (this.#from === Infinity && (this.#isFull() || this.#starts - this.#begun >= this.#algorithm.limit))
       this.#measure(start, Math.max(this.#algorithm.samples, Math.floor(this.#algorithm.limit)));
   }
 
-  get #isFull(): boolean {
+  #isFull(): boolean {
     return this.#inFlight >= Math.floor(this.#algorithm.limit);
   }
 
@@ -53,7 +53,7 @@ export class Rounds {
     const start = this.#startOf(id);
     if (start < this.#from || start >= this.#to) return;
     // At the end of an attempt, not at its start: those that are aborted reach the limit too, and tell nothing.
-    if (this.#isFull) this.#isReached = true;
+    if (this.#isFull()) this.#isReached = true;
     this.#time += time;
     this.#samples++;
   }

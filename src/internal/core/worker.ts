@@ -152,7 +152,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   }
 
   /** What the job is to its user. */
-  get #payload(): unknown {
+  #payload(): unknown {
     return this.#host.isOwned ? (this.job as Owned).job : this.job;
   }
 
@@ -285,7 +285,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
         observer.started(this);
         if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
-      const result = isTraced() ? this.#callTraced() : work(this.#payload as never, this.context);
+      const result = isTraced() ? this.#callTraced() : work(this.#payload() as never, this.context);
       if (isNativePromise(result)) {
         this.subscriptionOrder = host.slots.subscribe();
         this.isPromise = true;
@@ -305,7 +305,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   #callTraced(): ObservableInput<R> {
     const { isOwned, name, observer, work } = this.#host;
-    const job = this.#payload;
+    const job = this.#payload();
     this.#trace = new Trace({
       pool: name,
       ...(observer && { id: this.id }),
@@ -333,7 +333,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     }
   }
 
-  get #lease(): Lease | undefined {
+  #lease(): Lease | undefined {
     return this.#host.isOwned ? (this.job as Owned).lease : undefined;
   }
 
@@ -341,7 +341,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   #isFatal(verdict: Verdict): boolean {
     const { emitsValues, verdicts } = this.#host;
     if (verdict !== 'failed' || !emitsValues || verdicts !== undefined) return false;
-    return this.#abort === undefined && this.#lease === undefined && this.turn?.isFirst !== false;
+    return this.#abort === undefined && this.#lease() === undefined && this.turn?.isFirst !== false;
   }
 
   /** A failure that ends the results is told at once. */
@@ -463,7 +463,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (this.#state >= ENDED) return;
     if (this.#state === LINGERING) return this.#letGo();
     if (this.#failure !== undefined) {
-      return this.#tellEngine(this.#lease!, verdict === 'abandoned' ? verdict : 'failed', this.#failure.error);
+      return this.#tellEngine(this.#lease()!, verdict === 'abandoned' ? verdict : 'failed', this.#failure.error);
     }
     if (verdict !== 'completed' && this.#abort !== undefined) {
       result = this.#abort.reason;
@@ -488,7 +488,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       }
       if (delay !== undefined) return this.#delay(result, delay, isReleased);
     }
-    const lease = this.#lease;
+    const lease = this.#lease();
     if (lease === undefined) this.#end(verdict, result, isReleased);
     else if (isReleased) this.#tellEngine(lease, verdict, result);
     else this.#failure = { error: result };
@@ -649,7 +649,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const iteration = this.#iteration;
     const run = this.#run;
     const wasRunning = this.#state === RUNNING;
-    this.#abort = { reason: reason === undefined ? new JobAbortedError(this.#payload) : reason };
+    this.#abort = { reason: reason === undefined ? new JobAbortedError(this.#payload()) : reason };
     if (iteration !== undefined) {
       this.#stopIteration(iteration, run!);
       return Attempt.abort(attempt, this.#abort.reason);

@@ -36,7 +36,9 @@ export class Entrance<J, R> implements Claim {
 
   /** Takes the job in now, or refuses it; it never takes room for which a sender waits. */
   offer(record: JobRecord<J, R>): void {
-    if (this.isOpen && !this.#isLooping && this.senders.length === 0 && this.#startDirectly(record)) return;
+    if (this.isOpen && !this.#isLooping && this.senders.length === 0) {
+      if (this.#startDirectly(record) || this.#pool.queueDirectly(record)) return;
+    }
     this.#arrive(record, () => {
       if (!this.isOpen) return this.#refuse(record, 'closed');
       if (!this.#read(record)) return;

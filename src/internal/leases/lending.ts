@@ -109,7 +109,7 @@ export class Lending<J> implements Intake, Held {
       },
       places$: this.#places.asObservable(),
       get wanted() {
-        return lending.#wanted;
+        return lending.#wanted();
       },
       signal: this.#demand.signal,
     });
@@ -119,7 +119,7 @@ export class Lending<J> implements Intake, Held {
 
   // ---- Asking
 
-  get #wanted(): number {
+  #wanted(): number {
     const { places, pool } = this.#borrower;
     return this.isOpen ? Math.max(0, Math.min(places - this.#out.size, pool.readAhead)) : 0;
   }

@@ -59,7 +59,8 @@ class OrderedTurns implements Turns {
   readonly host: TurnsHost;
 
   held = 0;
-  readonly #turns = new Heap<HeldTurn>((a, b) => a.order < b.order);
+  /** In the order of arrival; where jobs start as they arrive, each new one is the last. */
+  readonly #turns: Heap<HeldTurn> | Fifo<HeldTurn | undefined>;
   /** Results that were held are being told. */
   #isTelling = false;
   /** The first in order of the jobs that have failed: its error will end the results, and nothing starts that is behind it. */
@@ -67,6 +68,7 @@ class OrderedTurns implements Turns {
 
   constructor(host: TurnsHost) {
     this.host = host;
+    this.#turns = host.isFifo ? new Fifo<HeldTurn | undefined>(undefined) : new Heap((a, b) => a.order < b.order);
   }
 
   get length(): number {
@@ -76,30 +78,30 @@ class OrderedTurns implements Turns {
   // ---- Starts
 
   mayStart(startable: number): number {
-    const room = this.#room;
+    const room = this.#room();
     if (room > 0 || startable <= room) return Math.min(room, startable);
-    return (this.#isHeadWaiting || this.#isBeforeFailure) && this.host.isOldestStartable() ? 1 : 0;
+    return (this.#isHeadWaiting() || this.#isBeforeFailure()) && this.host.isOldestStartable() ? 1 : 0;
   }
 
   /** The oldest that waits has to be told before the error, and there is room for its results. */
-  get #isBeforeFailure(): boolean {
+  #isBeforeFailure(): boolean {
     const { host } = this;
     if (this.#failedAt === Infinity || host.isFifo) return false;
     return host.oldestOrder() < this.#failedAt && this.#turns.length < host.places();
   }
 
   /** So many may start. A place is kept for the first in order where that one still waits. */
-  get #room(): number {
+  #room(): number {
     if (this.#failedAt < Infinity) return 0;
-    return this.host.places() - this.#turns.length - (this.#isHeadWaiting ? 1 : 0);
+    return this.host.places() - this.#turns.length - (this.#isHeadWaiting() ? 1 : 0);
   }
 
-  get #isHeadWaiting(): boolean {
+  #isHeadWaiting(): boolean {
     return !this.host.isFifo && this.host.oldestOrder() < (this.#turns.first?.order ?? Infinity);
   }
 
   choose(): void {
-    if (!this.host.isFifo && this.#room <= 0) this.host.promoteOldest();
+    if (!this.host.isFifo && this.#room() <= 0) this.host.promoteOldest();
   }
 
   begin(order: number): Turn {
@@ -111,7 +113,7 @@ class OrderedTurns implements Turns {
   // ---- Results
 
   isFirst(turn: HeldTurn): boolean {
-    return turn === this.#turns.first && !this.#isTelling && !this.#isHeadWaiting;
+    return turn === this.#turns.first && !this.#isTelling && !this.#isHeadWaiting();
   }
 
   onFailure(order: number): void {
@@ -120,13 +122,14 @@ class OrderedTurns implements Turns {
   }
 
   onLeft(): void {
-    this.advance();
+    // What waits is behind all that have started, where jobs start as they arrive.
+    if (!this.host.isFifo) this.advance();
   }
 
   /** Tells what is held, as far as it is its turn, and lets jobs start that may now. */
   advance(): void {
     if (this.#isTelling) return;
-    const wasFull = this.#room <= 0;
+    const wasFull = this.#room() <= 0;
     const before = this.#turns.length;
     this.#isTelling = true;
     try {
@@ -139,11 +142,11 @@ class OrderedTurns implements Turns {
 
   #tellHeld(): void {
     const { host } = this;
-    for (let first; (first = this.#turns.first) !== undefined && !this.#isHeadWaiting;) {
+    for (let first; (first = this.#turns.first) !== undefined && !this.#isHeadWaiting();) {
       while (first.held !== undefined && first.held.length > 0) host.tell(first.held.shift());
       if (first.failure) return host.fail(first.failure.error);
       if (!first.isOver) return;
-      this.#turns.remove(first);
+      this.#turns.shift();
       this.held--;
     }
   }

@@ -80,7 +80,7 @@ class Retries<T> implements Verdicts<T>, Policy {
     return this.#due.length;
   }
 
-  get #hasPlace(): boolean {
+  #hasPlace(): boolean {
     return this.#all.size - this.#unseated.size < this.#doors.places;
   }
 
@@ -104,7 +104,7 @@ class Retries<T> implements Verdicts<T>, Policy {
   }
 
   add(delayed: Delayed<T>): boolean {
-    const isSeated = this.#hasPlace;
+    const isSeated = this.#hasPlace();
     this.#all.add(delayed);
     if (!isSeated) this.#unseated.add(delayed);
     return isSeated;
@@ -155,7 +155,7 @@ class Retries<T> implements Verdicts<T>, Policy {
 
   onLetGo(delayed: Delayed<T>): boolean {
     delayed.hasLetGo = true;
-    if (this.#unseated.has(delayed) && !this.#hasPlace) return false;
+    if (this.#unseated.has(delayed) && !this.#hasPlace()) return false;
     this.#unseated.delete(delayed);
     this.#letGo(delayed);
     this.#checkDue(delayed);
@@ -239,7 +239,7 @@ class Retries<T> implements Verdicts<T>, Policy {
       turn?.leave();
     }
     for (const delayed of this.#unseated) {
-      if (!this.#hasPlace) break;
+      if (!this.#hasPlace()) break;
       this.#unseated.delete(delayed);
       if (!delayed.hasLetGo) continue;
       const { holder } = delayed;

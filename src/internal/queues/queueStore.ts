@@ -124,29 +124,29 @@ export class QueueStore<T> implements JobStore<T> {
     return this.#evict(this.#candidates!.lowest!);
   }
 
-  get #oldest(): Entry<T> {
+  #oldest(): Entry<T> {
     return this.#arrivals!.values().next().value!;
   }
 
   get oldestArrival(): number {
-    const { arrivedAt, job } = this.#oldest;
+    const { arrivedAt, job } = this.#oldest();
     return this.#isOwned ? owned(job).placedAt : arrivedAt;
   }
 
   takeOldest(): T {
-    return this.#evict(this.#oldest);
+    return this.#evict(this.#oldest());
   }
 
   get oldestOrder(): number {
-    return this.length > 0 ? this.#oldest.order : Infinity;
+    return this.length > 0 ? this.#oldest().order : Infinity;
   }
 
   get isOldestStartable(): boolean {
-    return this.#order.isReady?.(this.#oldest) ?? true;
+    return this.#order.isReady?.(this.#oldest()) ?? true;
   }
 
   promoteOldest(): void {
-    this.#order.promote?.(this.#oldest);
+    this.#order.promote?.(this.#oldest());
   }
 
   done(lane: object): void {

@@ -25,6 +25,13 @@ export class Heap<N extends InHeap> {
     this.#up(member, this.#members.push(member) - 1);
   }
 
+  /** Removes the first. Only when `length > 0`. */
+  shift(): N {
+    const first = this.#members[0]!;
+    this.remove(first);
+    return first;
+  }
+
   remove(member: N): void {
     const last = this.#members.pop()!;
     if (last === member) return;
