@@ -445,10 +445,11 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
    */
   readonly timeout?: number | undefined;
   /**
-   * A failed job is tried again: so many times, or as RxJS's RetryConfig says, which without a `count` is for ever. While a job waits
-   * for its retry its worker is free and its key stays locked. `workers + buffer` jobs may wait so; beyond that a job waits in its
-   * slot. A due retry starts before what waits, but never twice in a row while something else may start. A delay notifier that
-   * completes without a value fails the job with its last error. An abort is not retried; from `'discard'` on nothing is. @default none
+   * A failed job is tried again: so many times (an integer ≥ 0, or `Infinity`; 1 means two attempts), or as RxJS's RetryConfig says,
+   * which without a `count` is for ever; its `delay` is in milliseconds, or a function. While a job waits for its retry its worker is
+   * free and its key stays locked. `workers + buffer` jobs may wait so; beyond that a job waits in its slot. A due retry starts before
+   * what waits, but never twice in a row while something else may start. A delay notifier that completes without a value fails the
+   * job with its last error. An abort is not retried; from `'discard'` on nothing is. @default none
    */
   readonly retry?: number | RetryConfig | undefined;
   /**
