@@ -1,5 +1,6 @@
 // The five overflow policies side by side: the same six jobs, one worker, two places to wait. The name says who is lost.
-// In virtual time, so the pictures are exact; a frame is a millisecond.
+// In virtual time, so the pictures are exact; a frame is a millisecond. Under 'error' the results end with job d, which found
+// no place; a, which runs, and b and c, which wait, are lost with it.
 //
 // Run it with: node -r ts-node/register/transpile-only demos/03-overflow.ts
 import { delay, materialize, of } from 'rxjs';
@@ -45,7 +46,7 @@ function run(overflow: Overflow): { output: Line; lost: Line } {
 
 const row = (name: string, line: unknown): void => console.log(`${name.padEnd(16)}${String(line)}`);
 
-console.log('1 worker, buffer: 2, jobs of 12 frames\n');
+console.log('1 worker, buffer: 2, jobs of 12 frames; # is the error\n');
 row('source', SOURCE);
 for (const overflow of POLICIES) {
   const { output, lost } = run(overflow);

@@ -57,6 +57,7 @@ async function consume(topic: Topic, work: Work<Message, Promise<void>>, stop$: 
 async function main(): Promise<void> {
   const topic = new Topic();
 
+  console.log('partition:offset, how its message ended, and the offsets from which partitions 0 and 1 go on');
   console.log('a consumer that is stopped, while 0:1 hangs');
   const stop$ = new Subject<void>();
   const work: Work<Message, Promise<void>> = async (message, { signal }) => {

@@ -63,7 +63,8 @@ function draw(title: string, queue?: JobQueue<Job>): void {
   }
 }
 
-console.log('3 workers, buffer: 9, overflow: drop-incoming, capitals are urgent');
+console.log('3 workers, buffer: 9, overflow: drop-incoming');
+console.log('a letter is a job, a capital an urgent one; a column is a tick, and each job runs for four');
 draw('1. first come, first served');
 draw('2. byKey(tenant, { limit: 2, most: 4, lane: byPriority(urgency) })', lanes(Infinity));
 draw('3. byKey(tenant, { limit: 2, most: 4, lane: byPriority(urgency, { ageing: 12 }) })', lanes(12));

@@ -1,4 +1,9 @@
-// A table lends its rows to a pool: what is leased and not settled in time is lent again. A demo, not a product.
+// A table as the queue: the pool leases its rows, and the table is told how the job of each row has ended. A row whose process
+// was killed is leased again when its minute is over. A demo, not a product: work that takes longer must extend its lease.
+//
+// It needs Node 22.13 or newer, for node:sqlite.
+//
+// Run it with: node -r ts-node/register/transpile-only demos/13-sqlite-lender.ts
 import { setTimeout as sleep } from 'node:timers/promises';
 import { leaseFrom, workerPoolSettled } from '../src/index.js';
 
@@ -15,6 +20,7 @@ interface Sqlite {
   DatabaseSync: new (path: string) => { exec(sql: string): void; prepare(sql: string): Statement };
 }
 
+/** Milliseconds. */
 const LEASE = 60_000;
 const sqlite = process.getBuiltinModule?.('node:sqlite') as unknown as Sqlite | undefined;
 

@@ -1,5 +1,8 @@
 // How many requests at once does a service bear? adaptiveWorkers finds it out, and follows when it changes. The service has a
-// knee: so many requests have a server each, what is beyond waits for one. The knee is 20, then 50, then 10. In virtual time.
+// knee: so many requests at once are served at full speed, and each one more has to wait. The knee is 20, after ten seconds 50,
+// and after ten more 10. In virtual time: it takes a few seconds.
+//
+// A row is a second. The bar is the limit that was found: █ up to the knee, ▒ above it.
 //
 // Run it with: node -r ts-node/register/transpile-only demos/16-adaptive.ts
 import { interval, Observable, takeWhile, VirtualTimeScheduler } from 'rxjs';
@@ -91,5 +94,6 @@ function plot(title: string, algorithm: 'aimd' | 'gradient', most: number): void
   clock.flush();
 }
 
+console.log('a row is a second; the bar is the limit of workers: █ up to the knee of the service, ▒ above it');
 plot(`'aimd', on a service that refuses what is a fifth above its knee`, 'aimd', 1.2);
 plot(`'gradient', on a service that never refuses and gets slower`, 'gradient', Infinity);

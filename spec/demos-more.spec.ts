@@ -19,7 +19,7 @@ afterEach(killChildren);
 describe('demo 03, overflow', () => {
   it('draws what each policy puts out and loses', async () => {
     expect(await linesOf('03-overflow')).to.deep.equal([
-      '1 worker, buffer: 2, jobs of 12 frames',
+      '1 worker, buffer: 2, jobs of 12 frames; # is the error',
       '',
       'source          -a-b-c-d-e-f-|',
       '',
@@ -182,6 +182,7 @@ describe('demo 05, a slow consumer', () => {
 describe('demo 08, a Kafka consumer', () => {
   it('commits only what has been handled up to there, and the next consumer is given the rest', async () => {
     expect(await linesOf('08-kafka-consumer')).to.deep.equal([
+      'partition:offset, how its message ended, and the offsets from which partitions 0 and 1 go on',
       'a consumer that is stopped, while 0:1 hangs',
       '  0:0 completed  committed: 1, 0',
       '  1:0 completed  committed: 1, 1',

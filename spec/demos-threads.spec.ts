@@ -16,10 +16,10 @@ describe('demo 15, threads', () => {
     expect(cores).to.equal(availableParallelism());
     expect(ratio).to.be.closeTo(one / all, 0.05);
     expect(others).to.eql([
-      'spin: TimeoutError; of its threads 0 live',
+      'endless loops: TimeoutError; 0 of their threads live on',
       'parse: 42',
       'parse: RangeError: no number: forty-two; a RangeError: true; thrown in tasks.ts:14',
-      'the pipeline has ended: 0 threads',
+      'the pipeline has ended: 0 threads are left',
     ]);
   });
 });

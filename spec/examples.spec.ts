@@ -11,9 +11,7 @@ const ELSEWHERE = 'BackgroundJobs.ts, BackgroundJobs';
 /** What only compiles here, because it needs a server of another kind, and what stands before it. */
 const COMPILED: Readonly<Record<string, string>> = {
   // bullmq.spec.ts runs the like of it.
-  'bullmq/fromBullMQ.ts, fromBullMQ': `import { fromSignals, workerPoolSettled } from 'rxjs-background-jobs';
-import { fromBullMQ } from 'rxjs-background-jobs/bullmq';
-interface Mail { readonly to: string }
+  'bullmq/fromBullMQ.ts, fromBullMQ': `interface Mail { readonly to: string }
 interface Receipt { readonly id: string }
 declare function send(mail: Mail): Promise<Receipt>;
 `,

@@ -56,6 +56,10 @@ export interface SubmitConfig {
  *
  * @example
  * ```ts
+ * import { createServer } from 'node:http';
+ * import { BackgroundJobs, fromSignals, gracefulShutdown } from 'rxjs-background-jobs';
+ *
+ * // Mail, an interface with `to`, and deliver, which returns a promise, are yours.
  * const jobs = new BackgroundJobs((mail: Mail, { signal }) => deliver(mail, signal), {
  *   workers: 5,
  *   buffer: 100,
@@ -84,11 +88,12 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   readonly stats: PoolStats;
 
   /**
-   * Offers a job and never waits: Go's `select` with a `default`. At a full buffer the overflow policy decides; it never
+   * Offers a job and never waits: Go's `select` with a `default`. At a full buffer the overflow policy decides; an offer never
    * takes a place that a waiting sender has come for.
    *
    * @param job what `work` is called with
-   * @returns whether the job was accepted
+   * @returns `true` when the job was accepted, or merged into a waiting one; `false` when it was refused: the buffer is full, under
+   *   `'error'` too, or the pool has been shut down
    */
   offer(job: J): boolean;
 
@@ -99,6 +104,7 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * @param config a signal that ends the waiting
    * @returns a promise that is fulfilled when the job has been accepted, and rejects with a JobDroppedError (`'closed'`)
    *   when the pool is shut down before, or with the signal's reason
+   * @throws TypeError, at once, for a wrong config
    */
   send(job: J, config?: SendConfig): Promise<void>;
 
@@ -112,22 +118,25 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
    * @param config a signal that gives the job up, and whether to wait for room
    * @returns a promise of the job's last value; it rejects with what the work failed with, a JobDroppedError, a
    *   BufferOverflowError (policy `'error'`), a JobAbortedError, or the signal's reason
+   * @throws TypeError, at once, for a wrong config
    */
   submit(job: J, config?: SubmitConfig): Promise<R>;
 
   /**
-   * As {@link BackgroundJobs.submit | submit}, but emits all values of the job: offers it when it is subscribed, and ends with it. Unsubscribing
-   * withdraws a job that waits and aborts one that runs; so does `firstValueFrom`, at a stream's first value.
+   * As {@link BackgroundJobs.submit | submit}, but emits all values of the job. It offers the job when it is subscribed, and completes
+   * when the job has completed. Unsubscribing withdraws a job that waits and aborts one that runs; so does `firstValueFrom`, at a
+   * stream's first value.
    *
    * @param job what `work` is called with
    * @param config whether to wait for room
    * @returns a cold Observable that errors as the promise of `submit` rejects; each subscription offers the job again
+   * @throws TypeError for a wrong config
    */
   submit$(job: J, config?: Pick<SubmitConfig, 'wait'>): Observable<R>;
 
   /**
-   * Drops all jobs that wait for a worker, as `'cleared'`, also those that were sent or pulled, but not those of an engine
-   * ({@link leaseFrom}). Then the senders that wait for room are let in, and the pool goes on.
+   * Drops all jobs that wait, for a worker or for their retry, as `'cleared'`: also those that were sent or pulled, but not those of
+   * an engine ({@link leaseFrom}). What runs goes on. Then the senders that wait for room are let in.
    *
    * @returns the outcomes of the dropped jobs, the oldest first
    */
@@ -140,9 +149,9 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   readonly level: ShutdownLevel | undefined;
 
   /**
-   * Takes jobs from a source as well: from several, if you like. An Observable's are offered as they come. An iterable is pulled, one item for each place;
-   * an item whose place has gone to another on the way waits its turn among the senders, and a drain runs it. The completion of
-   * the source ends nothing; its error ends this subscription and is reported as unhandled. An engine ({@link leaseFrom}) is asked
+   * Takes jobs from a source as well: from several, if you like. An Observable's are offered as they come. An iterable is pulled, one
+   * item for each place; an item whose place has gone to another on the way waits its turn among the senders, and a drain runs it. The
+   * completion of the source ends nothing; its error ends this subscription and is reported as unhandled. After a shutdown it does nothing. An engine ({@link leaseFrom}) is asked
    * for jobs as an iterable is; at a drain it is given back what waits for room or still comes.
    *
    * @param source where jobs come from
@@ -154,11 +163,12 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   listenTo(source: JobSource<J>): Subscription;
 
   /**
-   * Lets no job start until {@link BackgroundJobs.resume | resume}, or for so many milliseconds; of several ends the latest counts. What runs goes on,
-   * and up to `workers + buffer` jobs may wait. A drain waits for the end of the pause, its deadline does not.
+   * Lets no job start until {@link BackgroundJobs.resume | resume}, or for so many milliseconds. Of several pauses the one that ends
+   * last counts. What runs goes on, and up to `workers + buffer` jobs may wait. A drain waits for the end of the pause, its deadline
+   * does not.
    *
-   * @param ms ≥ 0 @default Infinity
-   * @throws TypeError or RangeError for a duration that is none
+   * @param ms milliseconds, ≥ 0 @default Infinity
+   * @throws TypeError or RangeError for what is no such number
    */
   pause(ms?: number): void;
 
@@ -168,7 +178,10 @@ export interface BackgroundJobs<J, R> extends AsyncDisposable {
   /** Is there a pause now? */
   readonly paused: boolean;
 
-  /** Resolves when nothing is queued, delayed, running or lingering: at once when that is so now. */
+  /**
+   * Resolves when nothing is queued, delayed, running or lingering: at once when that is so now. It never rejects, and ends nothing.
+   * Senders that wait for room, and what a source has yet to give, do not count.
+   */
   idle(): Promise<void>;
 
   /**

@@ -9,9 +9,9 @@ import type { JobHooks, JobOutcome, PoolStats } from './types.js';
 
 /** What hooks can count: not the senders that wait for room, and not the limit of workers. */
 export interface MonitorStats extends Omit<PoolStats, 'waiting' | 'workers'> {
-  /** How long the jobs that started had waited. */
+  /** Milliseconds from arrival to the first start, of the jobs that have run and ended. */
   readonly queuedFor: DurationSummary;
-  /** How long the jobs that started ran. */
+  /** Milliseconds in attempts, of the jobs that have run and ended. */
   readonly ranFor: DurationSummary;
 }
 

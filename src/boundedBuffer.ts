@@ -7,7 +7,7 @@ import type { Overflow, PlatformObservable } from './types.js';
 
 /** The bound of a buffer, and what becomes of the values for which there is no room. */
 export interface BufferConfig<T> {
-  /** Values that may wait: an integer ≥ 0, or `Infinity`. */
+  /** Values that may wait: an integer ≥ 0, or `Infinity`. With 0 an `overflow` that evicts is a TypeError. */
   readonly capacity: number;
   /** What happens to a value that arrives when as many wait. @default 'error' */
   readonly overflow?: Exclude<Overflow, 'drop-lowest'> | undefined;
@@ -24,10 +24,10 @@ export interface BoundedBufferConfig<T> extends BufferConfig<T> {
 /**
  * Lets values pass as they are demanded, and keeps at most `capacity` that are not: the pool's buffer, without the pool.
  *
- * A value that arrives while there is demand passes at once; otherwise it waits, first in, first out; when it is full
- * `overflow` says who is lost, and `onDrop` hears of it. Completes when the source has completed and what waits has passed,
- * or when the demand has completed and is used up: what still waits then is let go. An error of either, of `onDrop`, or a
- * BufferOverflowError comes through at once, and what waits is let go.
+ * A value that arrives while there is demand passes at once; otherwise it waits, first in, first out. When `capacity` values wait,
+ * `overflow` says who is lost, and `onDrop` is told of it. Completes when the source has completed and what waits has passed,
+ * or when the demand has completed and is used up. An error of the source, of the demand or of `onDrop`, or a BufferOverflowError
+ * (policy `'error'`), comes through at once. What still waits then, or at an unsubscription, is lost, and `onDrop` is not told.
  *
  *     source   -a-b-c-d-e-|            capacity: 2, drop-oldest
  *     demand   ----x-------xx----

@@ -129,8 +129,8 @@ export class JobAbortedError<J = unknown> extends Error {
 }
 
 /**
- * Another may have this leased job now: the reason with which its signal fires, and that of its outcome `'aborted'`, even where
- * its work has fulfilled.
+ * The lease of this job is lost: another consumer may have it now. It is the reason with which the job's signal fires, and that of
+ * its outcome `'aborted'`, even where its work has fulfilled.
  *
  * @example
  * ```ts
@@ -167,8 +167,9 @@ export class LeaseLostError<J = unknown> extends Error {
 }
 
 /**
- * A job of a {@link BackgroundJobs} failed and nobody could hear of it: reported as an unhandled error. It carries the job;
- * `cause` is what the work failed with.
+ * A job of a {@link BackgroundJobs} failed and nobody could hear of it: it was not submitted, there is no `settled` hook, and nobody
+ * has subscribed to `outcomes$`. It is reported as an unhandled error, which ends a Node process. It carries the job; `cause` is what
+ * the work failed with.
  *
  * @example
  * ```ts

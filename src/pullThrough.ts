@@ -20,9 +20,10 @@ export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
  *
  * A job is pulled only while the jobs that have started and the results that nobody has taken are together fewer than
  * `workers + buffer`; so a slow consumer slows the source, nothing is lost, and memory stays flat. Results come in the order
- * in which jobs end. Each iteration starts when its first result is asked for, with workers of its own. What has a result
- * is handed over before the first failure of a job or of the source, which ends it. Leaving the loop aborts what runs, and
- * calls the source iterator's `return()`.
+ * in which jobs end. Each iteration starts when its first result is asked for, with workers of its own. It ends when the source
+ * has ended, or `shutdown` has ended the pool, and all results are taken. The first failure of a job or of the source ends it too:
+ * results that are ready are handed over first, then the iteration throws. Leaving the loop aborts what runs, and calls the source
+ * iterator's `return()`.
  *
  * `Observable.from(pullThrough(…))` makes the platform's Observable of it, where there is one.
  *
@@ -30,7 +31,8 @@ export type PullThroughConfig<J, R> = Omit<PoolConfig<J, R>, 'overflow'>;
  * @param work runs one job
  * @param config `workers` and `buffer` are required
  * @returns an async iterable of the results, for `for await`, `Readable.from` or `stream.pipeline`
- * @throws TypeError or RangeError that names the option and its value, or when the source is no iterable
+ * @throws TypeError or RangeError that names the option and its value, or when the source is no iterable (a string
+ *   is refused too)
  * @example
  * ```ts
  * import { pullThrough } from 'rxjs-background-jobs';

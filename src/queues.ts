@@ -17,8 +17,8 @@ export interface PriorityConfig {
 /**
  * An order for a pool's `queue`: the waiting job with the highest priority starts first, and of one priority the oldest.
  *
- * The priority is read once, when the job arrives. With `ageing` every job has its day: one that has waited `ageing` milliseconds
- * longer counts as much as one of a step more. A priority that throws, or is no number, fails that job alone, with 0 attempts;
+ * The priority is read once, when the job arrives. With `ageing` no job waits for ever: each `ageing` milliseconds of waiting
+ * count as one step of priority. A priority that throws, or is no number, fails that job alone, with 0 attempts;
  * in workerPool, where a failed job is the results' error, it ends the results.
  *
  *     jobs     -a1-b5-c9---|          1 worker, jobs of 6 frames, buffer: 2, by the number
@@ -137,8 +137,8 @@ export interface CoalesceConfig {
  * A caller who gives up, by its signal or by unsubscribing, rejects its own promise alone; the merged job is aborted when all of
  * its callers have given up. It runs in the async context of the first, and an overflow policy may choose it only if it may
  * choose all of its parts. A `key` or `merge` that throws fails the arriving job alone, as in {@link byPriority}; the waiting
- * one stays as it was. `merge` is called once for each job that is merged; what it offers of the same key is not merged into
- * the same job.
+ * one stays as it was. `merge` is called once for each job that is merged; a job of the same key that `merge` itself
+ * offers is not merged into the same job.
  *
  *     jobs     -(abc)------|         1 worker, jobs of 4 frames, one key, merged by adding their letters
  *     output   -----a---m--|         m is bc

@@ -12,9 +12,9 @@ import type { PlatformObservable } from './types.js';
  * Makes an Observable iterable with `for await`, with a bound to what waits for a slow consumer.
  *
  * Each iteration subscribes when its first value is asked for. A value that comes while the consumer waits is handed over;
- * otherwise it waits, first in, first out; when `capacity` values wait `overflow` says who is lost, and `onDrop` hears of it.
+ * otherwise it waits, first in, first out. When `capacity` values wait, `overflow` says who is lost, and `onDrop` is told of it.
  * What waits is handed over before an error of the source, a BufferOverflowError (policy `'error'`) or the end. Leaving the
- * loop unsubscribes, and lets go of what waits.
+ * loop unsubscribes; what waits then is lost, and `onDrop` is not told.
  *
  * @param source any Observable; it is not asked to wait, because it cannot be
  * @param config the bound and the policy

@@ -2,13 +2,16 @@ import type { Observable, ObservableInput, RetryConfig, SchedulerLike } from 'rx
 
 /** What an attempt knows about itself: the second argument of `work`. */
 export interface JobContext {
-  /** Fires when this attempt is aborted or the results are unsubscribed, never when it ends by itself. Made when first read. */
+  /**
+   * Fires when this attempt times out, or is aborted: by a shutdown, by its caller's signal, because its lease is lost or because
+   * the results are unsubscribed. It never fires when the work ends by itself. Made when first read.
+   */
   readonly signal: AbortSignal;
   /** 1…N, the worker that runs this attempt. */
   readonly worker: number;
   /** 1 for the first attempt. */
   readonly attempt: number;
-  /** 0…, in the order in which jobs start. */
+  /** 0…, in the order in which jobs first start; the same in all attempts of a job. */
   readonly index: number;
 }
 
@@ -42,9 +45,23 @@ export type LastValueOf<O> = O extends PromiseLike<infer V> ? V : ValueOf<O> | u
 /** What work's promise or stream emits. */
 export type ValueOf<O> = O extends ObservableInput<infer V> ? V : O extends PlatformObservable<infer V> ? V : never;
 
-/** Why a job was never given a place. `'withdrawn'`: its sender gave up waiting for room. */
+/**
+ * Why a job was never given a place.
+ *
+ * - `'full'`: the buffer was full, and `overflow` chose the arriving job.
+ * - `'closed'`: the pool had been shut down.
+ * - `'coalesced'`: it was merged into a waiting job, which is no loss.
+ * - `'withdrawn'`: its caller gave up before there was room, by its signal or by unsubscribing.
+ */
 export type RefusalReason = 'full' | 'closed' | 'coalesced' | 'withdrawn';
-/** Why a waiting job lost its place. `'evicted'`: to an arriving one; `'cleared'`: `clear()` was called. */
+/**
+ * Why a waiting job lost its place.
+ *
+ * - `'evicted'`: a job that arrived at the full buffer took it.
+ * - `'expired'`: it had waited for `ttl`.
+ * - `'cleared'`: `clear()` was called.
+ * - `'shutdown'`: the pool was shut down by `'discard'` or a harder level, or its results failed or were unsubscribed.
+ */
 export type EvictionReason = 'evicted' | 'expired' | 'cleared' | 'shutdown';
 /** Why a job never ran, or will not run again. */
 export type DropReason = RefusalReason | EvictionReason;
@@ -159,7 +176,10 @@ export interface PoolStats {
   readonly delayed: number;
   /** In an attempt that has no verdict yet. */
   readonly running: number;
-  /** Slots whose attempt has its verdict while its work has not ended, or whose job waits in them for its retry. */
+  /**
+   * Slots that are taken though their attempt is over: it has timed out and its work goes on, or its job waits there for a retry
+   * because `workers + buffer` others do so already.
+   */
   readonly lingering: number;
   /** Jobs that may run at once. */
   readonly workers: number;
@@ -183,7 +203,7 @@ export interface PoolSnapshot<J> {
     readonly attempt: number;
     /** Milliseconds in this attempt. */
     readonly ranFor: number;
-    /** The attempt has its verdict, and its work has not ended. */
+    /** The attempt is over, and its slot is still taken, as {@link PoolStats.lingering} says. */
     readonly lingering: boolean;
   }[];
   /** Between two attempts, at most 100. */
@@ -268,9 +288,9 @@ export interface JobHooks<J = unknown, R = unknown> {
  *   the youngest. An arriving job that is no higher than that is the one: it is refused.
  *
  * An evicting policy needs something that waits: with `buffer: 0` it is a TypeError. Where nothing that waits may be evicted
- * the arriving job is refused. A loss is told when the arriving job has its place; a job
- * that is offered while it is told evicts nobody. In a BackgroundJobs no job is evicted that was sent, submitted with `wait`
- * or pulled from an iterable.
+ * the arriving job is refused. Hooks and outcomes tell of a loss when the arriving job has its place;
+ * a job that a listener offers in answer evicts nobody. In a BackgroundJobs no job is evicted that was sent, submitted with
+ * `wait` or pulled from an iterable.
  *
  * A policy does not slow its source down. A source that pushes for ever in one call, as `from` does with an endless generator,
  * never lets a job end: give the pool the iterable itself ({@link pullFrom}).
@@ -391,9 +411,9 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
    */
   readonly name?: string | undefined;
   /**
-   * Jobs at once: a positive integer, or `Infinity`; or an Observable of such numbers and 0, none before its first. At 0 nothing
-   * starts and only `buffer` may wait. A lower number lets what runs finish. It may complete above 0, and the number stays; its
-   * completion at 0, its error and a bad value are the results' error.
+   * Jobs at once: a positive integer, or `Infinity`; or an Observable of such numbers and 0. Before its first value it counts as 0.
+   * At 0 nothing starts and only `buffer` may wait. A lower number lets what runs finish. When the Observable completes above 0 its
+   * last number stays; its completion at 0, its error and a bad value are the results' error.
    */
   readonly workers: number | Observable<number> | PlatformObservable<number>;
   /** Jobs that may wait: an integer ≥ 0, or `Infinity`. */
@@ -425,10 +445,11 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
    */
   readonly timeout?: number | undefined;
   /**
-   * A failed job is tried again: so many times, or as RxJS's RetryConfig says, which without a `count` is for ever. While a job waits for its retry its worker is free and its
-   * key stays locked; `workers + buffer` jobs may wait so, and one more waits in its slot. A due retry starts before what waits, but never
-   * twice in a row while something else may start. A delay notifier that completes without a value fails the job with its last error. An
-   * abort is not retried; from `'discard'` on nothing is. @default none
+   * A failed job is tried again: so many times (an integer ≥ 0, or `Infinity`; 1 means two attempts), or as RxJS's RetryConfig says,
+   * which without a `count` is for ever; its `delay` is in milliseconds, or a function. While a job waits for its retry its worker is
+   * free and its key stays locked. `workers + buffer` jobs may wait so; beyond that a job waits in its slot. A due retry starts before
+   * what waits, but never twice in a row while something else may start. A delay notifier that completes without a value fails the
+   * job with its last error. An abort is not retried; from `'discard'` on nothing is. @default none
    */
   readonly retry?: number | RetryConfig | undefined;
   /**
@@ -452,11 +473,14 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
   readonly ordered?: boolean | undefined;
   /**
    * Milliseconds, ≥ 0, of promise jobs, or of items of an async iterable, back to back after which the next one waits for
-   * a turn of the event loop, so that timers and I/O are not starved. What waits for anything real is never delayed; never
-   * in virtual time. `Infinity` is never. @default 5
+   * a turn of the event loop, so that timers and I/O are not starved. Work that itself waits for a timer or I/O is not
+   * delayed, and nothing is in virtual time. `Infinity` turns it off. @default 5
    */
   readonly yieldAfter?: number | undefined;
-  /** The clock of what the pool reports, and of a BackgroundJobs' deadlines; it never runs work. @default asyncScheduler */
+  /**
+   * The clock of `ttl`, `timeout`, `retry`, `rateLimit` and `pause`, of ageing, of a BackgroundJobs' deadlines, and of the times that
+   * are reported. It never runs work, and `yieldAfter` does not use it. @default asyncScheduler
+   */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
@@ -491,7 +515,10 @@ export interface LeaseDemand {
   readonly places: number;
   /** The same when it is subscribed, and at each change. Completes when no job is wanted any more. */
   readonly places$: Observable<number>;
-  /** How many more could start or wait now: the size of a batch for who polls. What is fetched beyond it is stranded at a drain. */
+  /**
+   * How many more could start or wait now: the size of the next batch, where the engine is polled. An item that was fetched and not
+   * yet yielded when the pool drains is never settled: the engine has to wait until its lease runs out.
+   */
   readonly wanted: number;
   /** Fires when no job is wanted any more, before the iterator's `return()`. A `next()` that rejects after it is no error. */
   readonly signal: AbortSignal;

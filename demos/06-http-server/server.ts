@@ -3,7 +3,8 @@
 //   node -r ts-node/register/transpile-only demos/06-http-server/server.ts [--port 3000] [--workers 4] [--buffer 20] [--ms 1000]
 //   (--help lists the other options)
 //
-//   POST /jobs       202 and an id, or 503 when the buffer is full or the server is about to end
+//   POST /jobs       202 and an id, or 503 when the buffer is full or the server is about to end:
+//                    curl -X POST localhost:3000/jobs -d '{"ms": 5000, "fail": false}' (both may be left out)
 //   GET  /jobs/:id   waiting, running, or ended with its outcome
 //   GET  /events     all of it as it happens, ten times a second; GET / draws it
 //   GET  /stats, /metrics, /health

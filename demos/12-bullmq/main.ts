@@ -1,4 +1,9 @@
-// A producer and two consumers of a queue of BullMQ, each in a process of its own. The first is killed in the middle: nothing is lost.
+// A producer and two consumers of a queue of BullMQ, each in a process of its own. The first consumer is killed in the middle of
+// its jobs. They run again in the second one when their locks have run out, so nothing is lost.
+//
+// It uses the Redis that answers at port 6379, and empties the queue below. Where there is none it starts one, and ends it.
+//
+// Run it with: node -r ts-node/register/transpile-only demos/12-bullmq/main.ts
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,6 +12,8 @@ import { createInterface } from 'node:readline';
 import { Queue, QueueEvents } from 'bullmq';
 import { answers, hasRedis, INSTALL, Redis } from './redis.js';
 
+/** No name that a program of yours may have: whatever is in this queue is deleted. */
+const QUEUE = 'rxjs-background-jobs-demo-12';
 const MAILS = 60;
 
 async function main(): Promise<void> {
@@ -17,8 +24,8 @@ async function main(): Promise<void> {
   console.log(redis ? 'a Redis of its own' : 'the Redis that runs here');
 
   const connection = { host: '127.0.0.1', port };
-  const queue = new Queue<number>('mails', { connection });
-  const events = new QueueEvents('mails', { connection });
+  const queue = new Queue<number>(QUEUE, { connection });
+  const events = new QueueEvents(QUEUE, { connection });
   await events.waitUntilReady();
   await queue.obliterate({ force: true });
   const completed = new Set<string>();
@@ -47,7 +54,7 @@ async function main(): Promise<void> {
 }
 
 function start(name: string, port: number): ChildProcess {
-  const args = ['-r', 'ts-node/register/transpile-only', join(__dirname, 'consumer.ts'), name, String(port)];
+  const args = ['-r', 'ts-node/register/transpile-only', join(__dirname, 'consumer.ts'), name, String(port), QUEUE];
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 

@@ -11,9 +11,7 @@ import { problemsOf, runSnippet } from '../support/snippets.js';
 
 const source = readFileSync(join(__dirname, '../../src/BackgroundJobs.ts'), 'utf8');
 const example = /@example\n \* ```ts\n([\s\S]*?) \* ```/.exec(source)![1]!.replace(/^ \* ?/gm, '');
-const program = `import { createServer } from 'node:http';
-import { BackgroundJobs, fromSignals, gracefulShutdown } from 'rxjs-background-jobs';
-interface Mail { readonly to: string }
+const program = `interface Mail { readonly to: string }
 declare function deliver(mail: Mail, signal: AbortSignal): Promise<void>;
 ${example}`;
 

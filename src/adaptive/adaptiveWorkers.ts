@@ -13,9 +13,9 @@ export interface AdaptiveWorkers extends Observable<number>, JobHooks {}
  * Finds how many jobs at once the other side can bear: a limit that grows while all goes well, and falls at a sign of overload.
  *
  * Give it to a pool twice: as `workers`, and as one of its `hooks`. It emits the limit when subscribed, and each change: integers
- * from `min` to `max`. It never completes. What it has learned is the object's, shared by all its subscriptions: a pool that is
- * subscribed again goes on with the limit of before. Given to several pools it is one limit, learned from all their jobs, and each
- * of them may run as many as it says.
+ * from `min` to `max`. It never completes. All its subscriptions share what it has learned: a pool that is subscribed again goes on
+ * with the limit of before. Given to several pools it is one limit, learned from the jobs of all of them, and each pool may run as
+ * many as it says.
  *
  *     limit    1-2---4---8-6---7---8     'aimd', min: 1, max: 8, always a next job of 2 frames; one fails at frame 12
  *
@@ -30,8 +30,8 @@ export interface AdaptiveWorkers extends Observable<number>, JobHooks {}
  *
  * Under both an overload takes a fifth of the limit, once for all attempts that were running. A limit that is not reached does not
  * grow: a quiet time says nothing. An abort or a drop is no overload; `isOverload` says which failures are. Each failed attempt
- * of a job that is retried is asked about, and what such a job took is not measured. It only counts: a failure of which nobody
- * else hears is still reported.
+ * of a job that is retried is asked about, and what such a job took is not measured. Its hooks do not count as listeners: a failed
+ * job of a BackgroundJobs that nobody else hears of is still an unhandled error.
  *
  * After `AIMDLimit` and `Gradient2Limit` of Netflix's concurrency-limits
  * (https://github.com/Netflix/concurrency-limits/tree/main/concurrency-limits-core/src/main/java/com/netflix/concurrency/limits/limit),

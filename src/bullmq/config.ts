@@ -6,8 +6,8 @@ export type BullMQConfig<D = unknown, R = unknown, N extends string = string> = 
   /** No option: how many jobs are out at once is what the pool has places for. */
   readonly concurrency?: undefined;
   /**
-   * Called with the Worker of each subscription before it fetches: for its events. One that has no `'error'` listener prints its
-   * errors. `worker.close()` ends the source. @default none
+   * Called with the Worker of each subscription before it fetches, so that you can listen to its events. A Worker without an `'error'`
+   * listener prints its errors. `worker.close()` ends the source. What this function throws is the source's error. @default none
    */
   readonly onWorker?: ((worker: Worker<D, R, N>) => void) | undefined;
   /** The class of the Worker: BullMQ Pro's, or one of yours. @default BullMQ's Worker */

@@ -7,11 +7,12 @@ import type { BullMQConfig } from './config.js';
 import { Consumer, settle } from './consumer.js';
 
 /**
- * The jobs of a BullMQ queue, for a pool: each belongs to the queue until it is told what became of it.
+ * The jobs of a BullMQ queue, for a pool: each belongs to the queue until the queue is told what became of it.
  *
- * A pool that is piped onto it has a Worker of BullMQ for each subscription. That fetches, locks, renews, retries, limits and
- * closes; instead of running a job it hands it to the pool, and waits. As many are out as the pool has places (`workers + buffer`),
- * while there are none the Worker is paused. The worker, the outcome and the completion wait until Redis has it.
+ * A pool that is piped onto it has a Worker of BullMQ for each subscription. The Worker fetches, locks, renews, retries, limits and
+ * closes; instead of running a job it hands it to the pool, and waits. It has at most `workers + buffer` jobs in hand, and is paused
+ * while the pool can take none. The pool's worker, the outcome and the end of the results wait until Redis
+ * has stored how the job ended.
  *
  *     queue     ab-c                    workers: 1, buffer: 1, jobs of 4 frames
  *     results   ----a---b---c           c is fetched when a is completed in Redis
@@ -31,11 +32,11 @@ import { Consumer, settle } from './consumer.js';
  * Delivery is at least once: a process that is killed after the work and before Redis has its completion leaves a job that runs
  * again, when its lock has run out. For that, and for a process that stands still longer than a lock:
  *
- * - `maxStalledCount` is 1 in BullMQ: a job whose process is killed twice has failed for good. Say more, where you deploy often.
- * - `lockDuration` is longer than anything that may block the event loop. An acknowledgement that fails with the connection is tried
- *   again after `runRetryDelay`, which is a quarter of it here.
- * - `stalledInterval` is a whole number; another one would end BullMQ's check in silence, and is refused.
- * - Redis keeps its data (`appendonly yes`) and evicts nothing (`maxmemory-policy noeviction`).
+ * - Raise `maxStalledCount`. BullMQ's default is 1: a job whose process is killed twice has failed for good.
+ * - Keep `lockDuration` (30,000 ms) longer than anything that may block the event loop. An acknowledgement that fails with the
+ *   connection is tried again after `runRetryDelay`, by default a quarter of it here.
+ * - Give `stalledInterval` a whole number of milliseconds: any other is a RangeError, because it would end BullMQ's check in silence.
+ * - Let Redis keep its data (`appendonly yes`) and evict nothing (`maxmemory-policy noeviction`).
  *
  * A pool that listens to several queues takes as many as it has places from each, and holds what it cannot start at once. The
  * pool's own `retry` multiplies with the `attempts` of the job, and holds its lock for the whole wait.
@@ -46,6 +47,10 @@ import { Consumer, settle } from './consumer.js';
  * @throws TypeError or RangeError that names the option and its value
  * @example
  * ```ts
+ * import { fromSignals, workerPoolSettled } from 'rxjs-background-jobs';
+ * import { fromBullMQ } from 'rxjs-background-jobs/bullmq';
+ *
+ * // Mail, Receipt and send are yours.
  * fromBullMQ<Mail, Receipt>('mails', { connection: { host: 'localhost' }, maxStalledCount: 5 })
  *   .pipe(workerPoolSettled(({ data }) => send(data), { workers: 8, buffer: 0, shutdown: fromSignals('SIGTERM') }))
  *   .subscribe(({ job, status }) => console.log(job.id, status));
