@@ -76,7 +76,7 @@ const kinds: Record<string, (job: string) => ObservableInput<unknown>> = {
   'a stream that ends at once': (job) => from([job]),
   'a thenable': (job) =>
     ({
-      then: (onFulfilled: (value: string) => void) => void turn().then(() => onFulfilled(job)),
+      then: (onFulfilled: (value: string) => void) => turn().then(() => onFulfilled(job)),
     }) as unknown as PromiseLike<string>,
   'an async generator': async function* (job) {
     yield job;
