@@ -373,6 +373,22 @@ describe('the async context of a job', () => {
     }
   });
 
+  it('is that of its caller where its outcome is held until its turn', async () => {
+    const log = new Log();
+    const ends: Record<string, () => void> = {};
+    const work = (job: string): Promise<string> => new Promise((resolve) => (ends[job] = () => resolve(job)));
+    const jobs = handle(log, work, { workers: 2, ordered: true });
+    store.run('anna', () => jobs.offer('a'));
+    store.run('ben', () => jobs.offer('b'));
+    ends['b']!();
+    await turn();
+    expect(log.events('b')).not.to.include('outcome');
+    ends['a']!();
+    await jobs.shutdown();
+    expect(['a', 'b'].map((job) => log.of(job))).to.eql([['anna'], ['ben']]);
+    expect(log.events('b')).to.include('outcome');
+  });
+
   it('is not kept where the host knows of none, as in a browser: the context is that of whoever frees the worker', async () => {
     const bare = loadedWithout('getBuiltinModule');
     const found: string[] = [];

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { asyncScheduler, EMPTY, firstValueFrom, lastValueFrom, NEVER, Observable, of, throwError, toArray } from 'rxjs';
 import type { ObservableInput, Observer, SchedulerLike } from 'rxjs';
-import { BackgroundJobs, JobAbortedError, JobDroppedError, PoolMonitor } from '../../src/index.js';
-import type { JobContext, JobHooks } from '../../src/index.js';
+import { BackgroundJobs, byKey, JobAbortedError, JobDroppedError, PoolMonitor } from '../../src/index.js';
+import type { JobContext, JobHooks, Work } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { brief, nonZero, numbered, outcomesOf, POLICIES, Pulled } from './support.js';
@@ -19,6 +19,25 @@ function told<T>(log: string[]): Observer<T> {
 
 describe('BackgroundJobs', () => {
   describe('submit$', () => {
+    it('is told the end before the next job starts: hooks, downstream, then the job of the same key', () => {
+      const log: string[] = [];
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs<string, unknown>(held.streams as Work<string, Observable<unknown>>, {
+        workers: 2,
+        buffer: 2,
+        queue: byKey(() => 'one'),
+        hooks: {
+          started: (job) => void log.push(`start ${job}`),
+          settled: ({ job }) => void log.push(`hook ${job}`),
+        },
+      });
+      jobs.outcomes$.subscribe(({ job }) => log.push(`downstream ${job}`));
+      jobs.submit$('a').subscribe({ complete: () => log.push('caller a') });
+      jobs.offer('b');
+      held.complete('a');
+      expect(log).to.eql(['start a', 'hook a', 'caller a', 'downstream a', 'start b']);
+    });
+
     const make = (
       work: (job: string, context: JobContext) => ObservableInput<unknown>,
       buffer = 1,

@@ -1,7 +1,7 @@
 // Something throws inside the pipeline, where no job and no caller can take the blame.
 import { expect } from 'chai';
-import { asyncScheduler, NEVER, Subscriber } from 'rxjs';
-import type { Observable, SchedulerLike } from 'rxjs';
+import { asyncScheduler, BehaviorSubject, NEVER, Observable, Subscriber } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 import { BackgroundJobs } from '../../src/index.js';
 import type { JobHooks, PoolConfig, Work } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
@@ -146,6 +146,42 @@ describe('BackgroundJobs', () => {
       await jobs.ended;
       expect(log).to.eql(['first completed', 'b closed', 'a aborted', 'c closed']);
       expect(await end(jobs)).to.eql(ENDED);
+    });
+
+    it('takes nothing in any more: no sender who waits, and no offer from a finalizer of what it stops', async () => {
+      const workers = new BehaviorSubject(1);
+      const log: string[] = [];
+      const jobs: Jobs = new BackgroundJobs<string, unknown>(
+        (job) =>
+          new Observable(() => {
+            log.push(`start ${job}`);
+            return () => void log.push(`offered: ${jobs.offer('late')}`);
+          }),
+        {
+          workers,
+          buffer: 1,
+          overflow: 'drop-incoming',
+          retry: 1,
+          hooks: { settled: (outcome) => void log.push(brief(outcome)) },
+        },
+      );
+      const outcomes: string[] = [];
+      jobs.outcomes$.subscribe((outcome) => outcomes.push(brief(outcome)));
+      for (const job of ['a', 'b']) jobs.offer(job);
+      const sent = fateOf(jobs.send('c'));
+      workers.error(error);
+      expect(await end(jobs)).to.eql(ENDED);
+      const told = ['c closed', 'b shutdown', 'late closed', 'a aborted'];
+      expect(log.slice(0, 6)).to.eql([
+        'start a',
+        'c closed',
+        'b shutdown',
+        'late closed',
+        'offered: false',
+        'a aborted',
+      ]);
+      expect(outcomes).to.eql(told);
+      expect(sent.status).to.equal('rejected');
     });
 
     it('tells hooks of what had been counted by then: an acceptance before its loss', async () => {

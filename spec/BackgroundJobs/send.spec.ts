@@ -4,7 +4,7 @@ import { BackgroundJobs, JobDroppedError } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
 import type { Fate } from '../support/deferred.js';
 import { turn } from '../support/guard.js';
-import { LEVELS, nonZero, outcomesOf, POLICIES } from './support.js';
+import { LEVELS, listening, nonZero, outcomesOf, POLICIES } from './support.js';
 
 describe('BackgroundJobs', () => {
   describe('send', () => {
@@ -17,6 +17,43 @@ describe('BackgroundJobs', () => {
       expect(fates[0]!.value).to.equal(undefined);
       expect(nonZero(jobs.stats)).to.eql({ offered: 3, accepted: 2, waiting: 1, queued: 1, running: 1 });
       await jobs.shutdown('abandon');
+    });
+
+    describe('behind a pause', () => {
+      it('gets the places of free workers, also where one of them has a retry to start', async () => {
+        const held = new Held<string>();
+        const jobs = new BackgroundJobs(held.promises, { workers: 3, buffer: 0, retry: 1 });
+        for (const job of ['a', 'b', 'c']) jobs.offer(job);
+        jobs.pause();
+        const fates = ['d', 'e', 'f'].map((job) => fateOf(jobs.send(job)));
+        held.fail('a', 'no');
+        await turn();
+        for (const job of ['b', 'c']) held.complete(job);
+        await turn();
+        // The third place is kept for the retry.
+        expect(fates.map(({ status }) => status)).to.eql(['fulfilled', 'fulfilled', 'open']);
+        expect(nonZero(jobs.stats)).to.include({ queued: 2, delayed: 1, waiting: 1 });
+        await jobs.shutdown('abandon');
+      });
+
+      it('has its turn beside an async iterable, which is not asked to fill those places', async () => {
+        const { held, source, jobs } = listening(2, 0);
+        jobs.offer('a');
+        await turn();
+        jobs.offer('b');
+        // It was asked for when there was a place.
+        await source.give('c');
+        jobs.pause();
+        const fate = fateOf(jobs.send('d'));
+        for (const job of ['a', 'b']) held.complete(job);
+        await turn();
+        expect(fate.status).to.equal('fulfilled');
+        expect([nonZero(jobs.stats), source.asks.length]).to.eql([
+          { offered: 4, accepted: 4, completed: 2, queued: 2 },
+          0,
+        ]);
+        await jobs.shutdown('abandon');
+      });
     });
 
     it('waits for room, first come first served, in one line with the submits that wait', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import {
   BehaviorSubject,
   EMPTY,
+  finalize,
   from,
   mergeMap,
   NEVER,
@@ -16,7 +17,7 @@ import {
 import { TestScheduler } from 'rxjs/testing';
 import { BackgroundJobs, byKey, byPriority, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobOutcome, PoolConfig } from '../../src/index.js';
-import { Deferred } from '../support/deferred.js';
+import { Deferred, fateOf } from '../support/deferred.js';
 import { turn } from '../support/guard.js';
 
 function virtually(program: Parameters<TestScheduler['run']>[0]): void {
@@ -129,6 +130,82 @@ describe('retry', () => {
     expect(reason).to.equal('given up');
     expect(outcomes).to.eql(['aborted after 1']);
     await jobs.shutdown();
+  });
+
+  describe('of a job that is given up when it has failed', () => {
+    /** Where the caller gives up. */
+    const moments: Record<
+      string,
+      (giveUp: () => void) => Partial<PoolConfig<string, unknown>> & { work?: () => unknown }
+    > = {
+      'while its end is held until the event loop turns': () => ({ yieldAfter: 0 }),
+      'inside the delay function': (giveUp) => ({
+        retry: {
+          delay: () => {
+            giveUp();
+            return timer(0);
+          },
+        },
+      }),
+      'inside the finalizer of its stream': (giveUp) => ({
+        work: () => throwError(() => 'no').pipe(finalize(giveUp)),
+      }),
+    };
+
+    for (const [moment, configOf] of Object.entries(moments)) {
+      it(`starts no other attempt: ${moment}`, async () => {
+        const controller = new AbortController();
+        const { work = () => Promise.reject(new Error('no')), ...config } = configOf(() => controller.abort('left'));
+        let starts = 0;
+        const outcomes: JobOutcome<string, unknown>[] = [];
+        const jobs = new BackgroundJobs<string, unknown>(
+          () => {
+            starts++;
+            return work() as Promise<unknown>;
+          },
+          { workers: 1, buffer: 1, retry: 5, hooks: { settled: (outcome) => outcomes.push(outcome) }, ...config },
+        );
+        const fate = fateOf(jobs.submit('a', { signal: controller.signal }));
+        if (moment.startsWith('while')) {
+          await Promise.resolve();
+          await Promise.resolve();
+          expect(outcomes).to.eql([]);
+          controller.abort('left');
+        }
+        await jobs.shutdown();
+        expect(starts).to.equal(1);
+        expect(fate).to.eql({ status: 'rejected', value: 'left' });
+        expect(outcomes.map(({ status, attempts }) => [status, attempts])).to.eql([['aborted', 1]]);
+      });
+    }
+  });
+
+  it('tells the attempts of a job that starts in the slot of another, from inside its retrying hook', () => {
+    const scheduler = new VirtualTimeScheduler();
+    const attempts: Record<string, number> = {};
+    const told: string[] = [];
+    const jobs: BackgroundJobs<string, unknown> = new BackgroundJobs<string, unknown>(
+      (job, { attempt }) => {
+        attempts[job] = attempt;
+        return timer(4, scheduler).pipe(mergeMap(() => (attempt === 1 ? throwError(() => 'no') : of(job))));
+      },
+      {
+        workers: 1,
+        buffer: 0,
+        overflow: 'drop-incoming',
+        scheduler,
+        retry: { count: 2, delay: 2 },
+        hooks: {
+          // `b` has no place but its slot: `a`, which is due, starts there.
+          retrying: (job) => void (job === 'b' && (jobs.pause(), jobs.resume())),
+          settled: ({ job, attempts: number }) => void told.push(`${job} ${number} of ${attempts[job]!}`),
+        },
+      },
+    );
+    jobs.offer('a');
+    scheduler.schedule(() => jobs.offer('b'), 5);
+    scheduler.flush();
+    expect(told).to.eql(['a 2 of 2', 'b 2 of 2']);
   });
 
   it('has a job that timed out wait in its slot, too, until there is room elsewhere', async () => {

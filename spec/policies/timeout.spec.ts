@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import {
+  BehaviorSubject,
   catchError,
   throwError,
   NEVER,
@@ -14,6 +15,7 @@ import {
 import type { ObservableInput } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { BackgroundJobs, byKey, workerPool, workerPoolSettled } from '../../src/index.js';
+import type { ShutdownLevel } from '../../src/index.js';
 import { Deferred, fateOf } from '../support/deferred.js';
 
 function virtually(program: Parameters<TestScheduler['run']>[0]): void {
@@ -151,6 +153,20 @@ describe('timeout', () => {
     const second = make();
     while (second.jobs.stats.lingering === 0) await tick();
     expect((await second.jobs.shutdown('abandon')).stats).to.include({ failed: 1, lingering: 0 });
+  });
+
+  it('tells downstream of an outcome in whose settled hook the pool is abandoned', () => {
+    const scheduler = new VirtualTimeScheduler();
+    const stop = new Subject<ShutdownLevel>();
+    const log: string[] = [];
+    const work = (): Promise<string> => new Promise(() => undefined);
+    const hooks = { settled: () => stop.next('abandon'), released: () => log.push('released') };
+    const source = new BehaviorSubject('a');
+    source
+      .pipe(workerPoolSettled(work, { workers: 1, buffer: 1, timeout: 5, scheduler, shutdown: stop, hooks }))
+      .subscribe({ next: ({ status }) => log.push(status), complete: () => log.push('complete') });
+    scheduler.flush();
+    expect(log).to.eql(['failed', 'released', 'complete']);
   });
 
   it('judges an async generator at once, and keeps its slot until return() has settled', async () => {

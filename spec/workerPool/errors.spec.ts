@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { EMPTY, from, Observable, of, Subject, tap } from 'rxjs';
-import { workerPool } from '../../src/index.js';
+import { EMPTY, from, NEVER, Observable, of, Subject, tap, throwError } from 'rxjs';
+import { byKey, byPriority, coalesced, workerPool } from '../../src/index.js';
+import type { JobDropped, JobHooks, PoolConfig, ShutdownLevel } from '../../src/index.js';
 import { takeReported, turn } from '../support/guard.js';
 import { marbles } from '../support/marbles.js';
 import { coldJobs, errorAs } from './support.js';
@@ -54,6 +55,49 @@ describe('workerPool', () => {
         expectSubscriptions(source.subscriptions).toBe('^--!');
         expectSubscriptions(jobs.windows('b')).toBe('   ----^!');
       }));
+
+    describe('reach downstream, whatever a hook does that is told of them', () => {
+      const boom = (): never => {
+        throw new Error('callback');
+      };
+      const failing = (): Observable<never> => throwError(() => new Error('work'));
+      /** What fails, how, and with which error. */
+      const failures: Record<string, [work: () => Observable<never>, Partial<PoolConfig<number, never>>, string]> = {
+        work: [failing, {}, 'work'],
+        'a key': [() => NEVER, { queue: byKey(boom) }, 'callback'],
+        'a priority': [() => NEVER, { queue: byPriority(boom) }, 'callback'],
+        'the key of a merge': [() => NEVER, { queue: coalesced(boom, (a) => a) }, 'callback'],
+        'a notifier without a value': [failing, { retry: { delay: () => EMPTY } }, 'work'],
+        'a full buffer': [() => NEVER, { buffer: 0 }, 'buffer is full'],
+      };
+      for (const [what, [work, config, message]] of Object.entries(failures)) {
+        for (const end of ['drain', 'discard', 'abort', 'abandon', 'the end of the source'] as const) {
+          it(`${what}, and ${end}`, () => {
+            const source = new Subject<number>();
+            const stop = new Subject<ShutdownLevel>();
+            const told: string[] = [];
+            const hooks: JobHooks<number, never> = {
+              settled: ({ status, ...outcome }) => {
+                if (status === 'failed' || (outcome as JobDropped<number>).reason === 'full') {
+                  if (end === 'the end of the source') source.complete();
+                  else stop.next(end);
+                }
+              },
+            };
+            source
+              .pipe(workerPool(work, { workers: 1, buffer: 1, shutdown: stop, hooks, ...config }))
+              .subscribe({
+                error: ({ message: text }: Error) => told.push(text),
+                complete: () => told.push('complete'),
+              });
+            source.next(1);
+            source.next(2);
+            expect(told.length).to.equal(1);
+            expect(told[0]).to.include(message);
+          });
+        }
+      }
+    });
 
     it('of a full buffer carry the job and the capacity, and stop what runs', () =>
       marbles((helpers) => {

@@ -47,10 +47,11 @@ export class Gate {
   /** Looks at the clock, where the gate is shut: it opens, or its opening is timed if somebody waits. */
   refresh(): void {
     if (this.isOpen) return;
-    const now = this.#now();
     let end = -Infinity;
     for (const other of this.#ends.values()) end = Math.max(end, other);
-    if (end <= now) {
+    // Nor does it look at a clock that may have failed.
+    if (end === Infinity) return this.stop();
+    if (end <= this.#now()) {
       this.#ends.clear();
       this.isOpen = true;
       this.stop();

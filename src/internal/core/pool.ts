@@ -117,6 +117,8 @@ export class Pool<J, R>
   /** A job was queued because the stack was deep, although a worker is free. */
   #isPostponed = false;
   #failure: { readonly error: unknown } | undefined;
+  /** Errors that hooks are told of, before the results have them: meanwhile the results do not complete. */
+  #untold = 0;
   #hasEnded = false;
   readonly #stop = (): void => this.shutdown.stop();
 
@@ -259,17 +261,32 @@ export class Pool<J, R>
     if (this.store.read !== undefined && !this.#read(job, id)) return;
     // What was pulled has asked for its place when there was one, and is nobody's victim; nor has it one.
     const isPulled = this.intake !== undefined;
+    this.#untold++;
     const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoomForArrival(), !isPulled);
+    this.#untold--;
     this.onQueued();
     // The place may be that of the first in order.
     this.turns?.onLeft();
-    if (isPlaced || this.#options.overflow !== 'error') return;
-    this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
+    if (!isPlaced && this.#options.overflow === 'error')
+      this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
+    // A hook that was told of a loss may have ended the intake.
+    else if (!this.accepting) this.endWhenDone();
   }
 
   /** Does `job` need a place? A callback of the order that is asked here may have ended the pool. */
   #read(job: J, id: number): boolean {
-    if (!this.buffer.read(job, id)) return false;
+    // What a callback has thrown goes on to the results, once hooks have been told.
+    let needsPlace: boolean;
+    this.#untold++;
+    try {
+      needsPlace = this.buffer.read(job, id);
+    } finally {
+      this.#untold--;
+    }
+    if (!needsPlace) {
+      if (!this.accepting) this.endWhenDone();
+      return false;
+    }
     if (this.accepting && !this.closed) return true;
     this.buffer.refuse(job, id, 'closed');
     return false;
@@ -461,7 +478,9 @@ export class Pool<J, R>
     const { observer } = this;
     if (observer) {
       observer.countFailed(delayed.job, delayed);
+      if (this.emitsValues) this.#untold++;
       this.buffer.lose(() => observer.notifyFailed(delayed.job, delayed.id, error, delayed));
+      if (this.emitsValues) this.#untold--;
     }
     if (this.emitsValues && delayed.turn !== undefined) delayed.turn.fail(error);
     else if (this.emitsValues) this.newcomers.error(error);
@@ -580,10 +599,10 @@ export class Pool<J, R>
     if (this.buffer.hasNews) this.buffer.announceNext();
   }
 
-  /** It is a retry's turn: nobody is let in before it. */
+  /** The worker that looks is going to start a retry: nobody is let in before it. */
   #isRetryNext(): boolean {
     const { hasJustStarted, startable } = this.verdicts!;
-    return startable > 0 && !hasJustStarted;
+    return startable > 0 && !hasJustStarted && this.gate.isOpen && !this.#crew.isExcessive;
   }
 
   /**
@@ -698,7 +717,7 @@ export class Pool<J, R>
   /** Ends the pool once no worker has anything to do or to tell, and nothing waits. */
   endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
-    if (this.closed || this.#hasEnded || this.intake?.holdsEnd) return;
+    if (this.closed || this.#hasEnded || this.#untold > 0 || this.intake?.holdsEnd) return;
     if (!this.#crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
     // Downstream is being told what was held.
     if (this.turns !== undefined && this.turns.length > 0) return;

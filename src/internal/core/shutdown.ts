@@ -2,7 +2,7 @@ import { Observable, takeWhile } from 'rxjs';
 import type { Subscriber, Subscription } from 'rxjs';
 import type { ShutdownLevel } from '../../types.js';
 import { show } from '../support/describe.js';
-import { reportError } from '../support/reporting.js';
+import { reportError, reportThrown } from '../support/reporting.js';
 import { misspelt } from '../support/suggest.js';
 import type { EventLoopBudget } from './budget.js';
 import type { Gate } from './gate.js';
@@ -111,15 +111,19 @@ export class Shutdown {
     pool.endWhenDone();
   }
 
-  /** After a crash: waits for nothing. */
+  /** After a crash: waits for nothing, and lets no step keep the next one from being taken. */
   abandon(): void {
+    const pool = this.#pool;
     this.level = ABANDON;
-    this.#pool.dropWaiting();
-    for (const worker of this.#pool.stoppable) {
-      worker.abort();
-      worker.abandon(true);
+    // What a hook or a sender is told of now must not be taken in, nor started.
+    pool.gate.shut(this, Infinity);
+    reportThrown(() => pool.intake?.cut());
+    reportThrown(() => pool.dropWaiting());
+    for (const worker of pool.stoppable) {
+      reportThrown(() => worker.abort());
+      reportThrown(() => worker.abandon(true));
     }
-    this.#pool.budget.release();
+    reportThrown(() => pool.budget.release());
   }
 
   /** At unsubscription or an error RxJS has let go of the source: aborts the running jobs, then drops what waits. */

@@ -3,7 +3,7 @@ import type { ObservableInput, Subscriber } from 'rxjs';
 import { JobAbortedError } from '../../errors.js';
 import type { JobContext, JobOutcome } from '../../types.js';
 import { runIn } from '../support/asyncScope.js';
-import { reportError } from '../support/reporting.js';
+import { reportError, tearDown } from '../support/reporting.js';
 import { Attempt, contextOf } from './attempt.js';
 import type { EventLoopBudget, Held } from './budget.js';
 import { Delayed } from './delayed.js';
@@ -120,6 +120,12 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** The last value of a stream; with the verdict, its error or its value. */
   #result: unknown;
   #abort: { readonly reason: unknown } | undefined;
+  /** An abort that came when the job had failed, and before that was told: the job is not tried again. */
+  #lateAbort: { readonly reason: unknown } | undefined;
+  /** It is being told how the job has ended. */
+  #isTelling = false;
+  /** It was abandoned meanwhile. */
+  #isLeft = false;
   /** Of a leased job that was judged while its work had not let go: that is what its end will be. */
   #failure: { readonly error: unknown } | undefined;
   /** Of an attempt that is traced, until it is judged. */
@@ -486,7 +492,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       } catch (error) {
         result = error;
       }
-      if (delay !== undefined) return this.#delay(result, delay, isReleased);
+      if (delay !== undefined && this.#lateAbort === undefined) return this.#delay(result, delay, isReleased);
+      if (delay !== undefined && isReleased) {
+        verdict = 'aborted';
+        result = this.#reasonOf(this.#lateAbort!);
+      }
     }
     const lease = this.#lease();
     if (lease === undefined) this.#end(verdict, result, isReleased);
@@ -533,14 +543,19 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     else this.#state = isReleased ? FREE : LINGERING;
     if (this.#state === LINGERING) host.slots.lingering++;
     else this.#free();
-    this.#verdict = this.#abort = this.#failure = undefined;
+    this.#verdict = this.#abort = this.#lateAbort = this.#failure = undefined;
     this.#isReleaseTold = this.#state !== LINGERING;
+    this.#isTelling = true;
     observer?.settled(this, verdict, result, this.#isReleaseTold, outcome);
+    this.#isTelling = false;
     this.#forget();
     if (isFatal) this.destination.error(result);
     else if (verdict === 'completed' && isPromise && host.emitsValues && !outcome) host.emitLast(result as R, turn);
     if (endsResults) turn?.fail(result);
     else turn?.end();
+    if (!this.#isLeft) return;
+    this.#isLeft = false;
+    this.abandon();
   }
 
   /** The job has failed, and is tried again. */
@@ -562,8 +577,10 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     }
     this.#verdict = this.#abort = undefined;
     this.#isReleaseTold = this.#state === FREE;
+    const attempt = this.#attempt;
     observer?.retrying(this, error, delayed, this.#isReleaseTold);
-    this.#forget();
+    // A hook may have had another job's retry started here.
+    if (this.#attempt === attempt) this.#forget();
     verdicts!.wait(delayed, delay);
   }
 
@@ -644,12 +661,16 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** Asks the job to end, with `reason` for its signal. A stream ends at once; a promise is judged by how it settles. */
   abort(reason?: unknown): void {
     if (this.#state === ENDED) return this.#run && this.#teardown(this.#run);
-    if (!this.hasJob || this.isLingering || this.#verdict || this.#abort !== undefined) return;
+    if (!this.hasJob || this.isLingering || this.#abort !== undefined) return;
+    if (this.#verdict) {
+      this.#lateAbort ??= { reason };
+      return;
+    }
     const attempt = this.#attempt!;
     const iteration = this.#iteration;
     const run = this.#run;
     const wasRunning = this.#state === RUNNING;
-    this.#abort = { reason: reason === undefined ? new JobAbortedError(this.#payload()) : reason };
+    this.#abort = { reason: this.#reasonOf({ reason }) };
     if (iteration !== undefined) {
       this.#stopIteration(iteration, run!);
       return Attempt.abort(attempt, this.#abort.reason);
@@ -665,6 +686,10 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (!isStopped) return;
     this.#settleInScope('aborted', undefined);
     if (wasRunning) this.proceed();
+  }
+
+  #reasonOf({ reason }: { readonly reason: unknown }): unknown {
+    return reason === undefined ? new JobAbortedError(this.#payload()) : reason;
   }
 
   /** An async generator may be in the middle of an await: the slot is taken until its `return()` has settled. */
@@ -687,6 +712,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (!this.hasJob || this.#state === SETTLING) return;
     if (this.#state === SETTLED) return this.resume();
     if (this.isLingering) {
+      // Further down the stack its outcome is on its way downstream.
+      if (this.#isTelling && !hasCrashed) return void (this.#isLeft = true);
       this.#leave();
       this.#state = ENDED;
       return this.#host.rest(this);
@@ -701,10 +728,6 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   #teardown(run: Run<R>): void {
     if (this.#run === run) this.#run = undefined;
-    try {
-      run.unsubscribe();
-    } catch (error) {
-      reportError(error);
-    }
+    tearDown(run);
   }
 }

@@ -4,6 +4,7 @@ import type { ShutdownLevel } from '../../types.js';
 import { ABORT, DEFAULT_GRACE, LEVELS } from '../core/shutdown.js';
 import { after } from '../support/after.js';
 import { checkConfig, checkDuration, checkOneOf, checkScheduler } from '../support/checks.js';
+import { tearDown } from '../support/reporting.js';
 
 /** The levels of a shutdown that may be called more than once: the earliest deadline and the shortest grace count. */
 export class Escalation {
@@ -58,12 +59,12 @@ class Timer {
   start(delay: number, clock: SchedulerLike, onTime: () => void): void {
     const due = clock.now() + delay;
     if (due >= this.#due) return;
-    this.#running.unsubscribe();
+    tearDown(this.#running);
     this.#due = due;
     this.#running = after(delay, clock).subscribe(onTime);
   }
 
   stop(): void {
-    this.#running.unsubscribe();
+    tearDown(this.#running);
   }
 }

@@ -24,7 +24,7 @@ import { clockOf, isRealTime, oncePerRound, unfailing } from '../support/clock.j
 import { Deferred } from '../support/deferred.js';
 import { checkDuration } from '../support/checks.js';
 import { isObject } from '../support/is.js';
-import { reportError } from '../support/reporting.js';
+import { reportError, reportThrown } from '../support/reporting.js';
 import { Cancellation } from './cancellation.js';
 import { Entrance } from './entrance.js';
 import { Escalation } from './escalation.js';
@@ -160,6 +160,8 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
       const record = this.#record(job, OBSERVED);
       record.values = values;
       values.add(() => {
+        // It has ended by itself.
+        if (record.values === undefined) return;
         record.values = undefined;
         this.#cancel([record], undefined);
       });
@@ -297,8 +299,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   #tellCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean): void {
     const { door, values } = record;
     if (door === SUBMITTED) this.#settlePromise(record, outcome);
-    else if (values !== undefined) this.#endValues(values, outcome, isPromise);
-    else if (door === SENT && record.refusal !== undefined)
+    else if (values !== undefined) {
+      record.values = undefined;
+      this.#endValues(values, outcome, isPromise);
+    } else if (door === SENT && record.refusal !== undefined)
       record.rejectQuietly(this.#errorOf(outcome as JobDropped<J>));
   }
 
@@ -502,11 +506,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   /** The pipeline has thrown. Ends the pool without waiting for anything; every job gets its outcome. */
   #onCrash(error: unknown): void {
-    const { buffer } = this.#pool;
+    const { buffer, shutdown } = this.#pool;
     buffer.isDeferred = false;
-    this.#pool.shutdown.abandon();
-    this.#sources.cut();
-    while (buffer.notifyNext());
+    shutdown.abandon();
+    while (buffer.hasNews) reportThrown(() => void buffer.notifyNext());
     if (this.#sources.isClosed) this.#onEnd();
     else this.#endsWhenClosed = true;
     reportError(error);

@@ -31,8 +31,8 @@ export class Line implements Puller {
   #starters = 0;
   #isServing = false;
   #servedGroup = false;
-  /** Senders are in the line. */
-  #hasGroup = false;
+  /** The senders' claim, while it is in the line. */
+  #group: Claim | undefined;
 
   constructor(places: Places) {
     this.#places = places;
@@ -42,7 +42,7 @@ export class Line implements Puller {
   join(claim: Claim): void {
     if (claim.queue !== undefined) return;
     this.#places.puller = this;
-    if (claim.isGroup) this.#hasGroup = true;
+    if (claim.isGroup) this.#group = claim;
     if (claim.isGroup && !this.#servedGroup) this.#claims.unshift(claim);
     else this.#claims.push(claim);
     if (claim.onlyStarts) this.#starters++;
@@ -52,7 +52,7 @@ export class Line implements Puller {
     if (claim.queue === undefined) return;
     this.#claims.remove(claim);
     if (this.#claims.length === 0) this.#places.puller = undefined;
-    if (claim.isGroup) this.#hasGroup = false;
+    if (claim.isGroup) this.#group = undefined;
     if (claim.onlyStarts) this.#starters--;
   }
 
@@ -60,18 +60,26 @@ export class Line implements Puller {
   pull(): void {
     const isNested = this.#isServing;
     this.#isServing = true;
-    for (let claim; (claim = this.#claims.first) !== undefined && this.#isDue(claim, isNested);) {
-      this.#claims.push(this.#claims.shift());
+    for (let claim; (claim = this.#nextDue(isNested)) !== undefined;) {
+      this.#claims.push(this.#claims.remove(claim));
       this.#servedGroup = claim.isGroup;
       claim.serve();
     }
     this.#isServing = isNested;
   }
 
+  /** The first in the line. While starts are held back, senders have places that no iterable is asked to fill. */
+  #nextDue(isNested: boolean): Claim | undefined {
+    const { first } = this.#claims;
+    if (first === undefined || this.#isDue(first, isNested)) return first;
+    const group = this.#group;
+    return group !== undefined && this.#isDue(group, isNested) ? group : undefined;
+  }
+
   /** While senders wait, room is enough for every claim: one that only starts would never have its turn beside them. */
-  #isDue({ onlyStarts, readsAhead }: Claim, isNested: boolean): boolean {
-    const needsStart = !this.#hasGroup && (onlyStarts || (readsAhead && this.#starters > 0));
+  #isDue({ isGroup, onlyStarts, readsAhead }: Claim, isNested: boolean): boolean {
+    const needsStart = this.#group === undefined && (onlyStarts || (readsAhead && this.#starters > 0));
     if (needsStart) return this.#places.canStart(isNested);
-    return readsAhead ? this.#places.mayReadAhead() : this.#places.hasRoom();
+    return isGroup ? this.#places.hasRoom() : this.#places.mayReadAhead();
   }
 }

@@ -6,6 +6,7 @@ import type { Turn } from '../core/turns.js';
 import type { EvictionReason, JobDropped, JobOutcome, RefusalReason } from '../../types.js';
 import type { SchedulerLike } from 'rxjs';
 import { runIn } from '../support/asyncScope.js';
+import type { AsyncScope } from '../support/asyncScope.js';
 import { clockOf } from '../support/clock.js';
 import { WAS_DELAYED } from './hooks.js';
 import type { Listeners } from './hooks.js';
@@ -34,6 +35,12 @@ export interface LifecycleParts<T, R, J> {
   readonly deliver?: ((outcome: JobOutcome<J, R>) => void) | undefined;
   /** Then items are its records; by default an item is the user's job. */
   readonly owner?: JobOwner<T, R, J> | undefined;
+}
+
+/** An outcome, as it is kept until its turn. */
+interface HeldOutcome<J, R> {
+  readonly outcome: JobOutcome<J, R>;
+  readonly scope: AsyncScope | undefined;
 }
 
 /** Jobs by what has become of them. */
@@ -308,12 +315,20 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
       if (isReleased) for (const listener of hooks.released) listener(outcome.job, outcome.id);
     }
     this.#owner?.onSettled(item, outcome);
-    if (turn === undefined) this.deliver(outcome);
-    else if (this.tellsOutcomes) turn.tell(outcome);
+    if (turn === undefined) this.#deliver?.(outcome);
+    else if (this.tellsOutcomes) turn.tell(this.#held(item, outcome, turn));
   }
 
-  deliver(outcome: unknown): void {
-    this.#deliver?.(outcome as JobOutcome<J, R>);
+  /** An outcome that may have to wait for its turn is told in the async context of its own job then. */
+  #held(item: T, outcome: JobOutcome<J, R>, { isFirst }: Turn): HeldOutcome<J, R> {
+    if (this.#owner === undefined || isFirst) return { outcome, scope: undefined };
+    owned(item).keepScope();
+    return { outcome, scope: owned(item).scope };
+  }
+
+  deliver(held: unknown): void {
+    const { outcome, scope } = held as HeldOutcome<J, R>;
+    runIn(scope, () => this.#deliver!(outcome));
   }
 
   #runFor(item: T, fn: () => void): void {

@@ -2,6 +2,7 @@ import { Subscription } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { PolicyFactory } from '../core/policy.js';
 import { checkCount } from '../support/checks.js';
+import { tearDown } from '../support/reporting.js';
 
 /**
  * As many workers as the Observable said last: none before its first value. It may complete above 0, and the number stays; at 0
@@ -15,7 +16,7 @@ export function liveWorkers(workers$: Observable<unknown>): PolicyFactory {
     const fail = (error: unknown): void => {
       if (isOver) return;
       isOver = true;
-      subscription.unsubscribe();
+      tearDown(subscription);
       doors.fail(error);
     };
     subscription.add(
@@ -38,7 +39,7 @@ export function liveWorkers(workers$: Observable<unknown>): PolicyFactory {
     return {
       stop: () => {
         isOver = true;
-        subscription.unsubscribe();
+        tearDown(subscription);
       },
     };
   };

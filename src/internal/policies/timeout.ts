@@ -5,6 +5,7 @@ import { Alarm } from '../support/alarm.js';
 import { checkDuration } from '../support/checks.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 import type { Linked } from '../support/linkedQueue.js';
+import { tearDown } from '../support/reporting.js';
 
 /**
  * An attempt that takes longer is judged: it has failed with RxJS's TimeoutError. Its slot stays taken until its work lets go.
@@ -71,16 +72,21 @@ class Timeouts implements Policy {
 
   stop(): void {
     this.#alarm.stop();
-    this.#endOfTurn.unsubscribe();
+    tearDown(this.#endOfTurn);
   }
 
   #openBatch(): Batch {
     const batch = (this.#open = { due: Infinity });
-    this.#endOfTurn = this.#doors.scheduler.schedule(() => {
-      this.#open = undefined;
-      batch.due = this.#doors.now() + this.#duration;
-      this.#arm();
-    });
+    try {
+      this.#endOfTurn = this.#doors.scheduler.schedule(() => {
+        this.#open = undefined;
+        batch.due = this.#doors.now() + this.#duration;
+        this.#arm();
+      });
+    } catch (error) {
+      // A scheduler of the user's: the attempts of this batch would never be judged.
+      this.#doors.fail(error);
+    }
     return batch;
   }
 

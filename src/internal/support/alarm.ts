@@ -1,6 +1,7 @@
 import { Subscription } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { after } from './after.js';
+import { tearDown } from './reporting.js';
 
 /** One timer for many times, of which the earliest is set: it never rings early by the clock that it is set by. */
 export class Alarm {
@@ -30,6 +31,6 @@ export class Alarm {
 
   stop(): void {
     this.#due = Infinity;
-    this.#timer.unsubscribe();
+    tearDown(this.#timer);
   }
 }

@@ -1,4 +1,5 @@
 import { config } from 'rxjs';
+import type { Unsubscribable } from 'rxjs';
 
 /**
  * Reports an error that no caller can receive: to RxJS's `config.onUnhandledError`, or as an uncaught exception. RxJS's
@@ -10,6 +11,20 @@ export function reportError(error: unknown): void {
     if (onUnhandledError === null) throw error;
     onUnhandledError(error);
   });
+}
+
+/** Calls `step`, and reports what it throws. */
+export function reportThrown(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+/** Unsubscribes, and reports what a user's teardown throws. */
+export function tearDown(subscription: Unsubscribable): void {
+  reportThrown(() => subscription.unsubscribe());
 }
 
 /** Marks a promise as looked at, so that its rejection is not unhandled. */
