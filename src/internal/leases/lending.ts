@@ -11,7 +11,7 @@ import { after } from '../support/after.js';
 import { captureScope, runIn } from '../support/asyncScope.js';
 import { wrong } from '../support/checks.js';
 import { isFunction, isObject } from '../support/is.js';
-import { reportError } from '../support/reporting.js';
+import { callAndReport, reportError } from '../support/reporting.js';
 import { JobLease } from './lease.js';
 import type { LeasedRecord, Outcome } from './lease.js';
 
@@ -271,7 +271,7 @@ export class Lending<J> implements Intake, Held {
   #stopAsking(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.#places.complete();
+    callAndReport(() => this.#places.complete());
     this.#demand.abort();
   }
 
@@ -295,7 +295,7 @@ export class Lending<J> implements Intake, Held {
     if (this.isOpen || this.#hasEnded) return;
     if (!this.#isOver && (this.#isOutstanding || this.#isReturning || this.#out.size > 0)) return;
     this.#hasEnded = true;
-    this.#subscriptions.unsubscribe();
+    callAndReport(() => this.#subscriptions.unsubscribe());
     this.#borrower.end();
   }
 }

@@ -12,6 +12,15 @@ export function reportError(error: unknown): void {
   });
 }
 
+/** Calls code of the user's. What it throws is reported, and its caller goes on. */
+export function callAndReport(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
 /** Marks a promise as looked at, so that its rejection is not unhandled. */
 export function ignoreRejection(promise: PromiseLike<unknown>): void {
   promise.then(undefined, () => undefined);
