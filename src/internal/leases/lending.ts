@@ -217,15 +217,17 @@ export class Lending<J> implements Intake, Held {
       if (outcome.status !== 'completed' || !this.#out.has(lease)) reportError(error);
       onEnd(outcome.status === 'completed' ? failed(outcome, error) : outcome);
     };
-    let answer: unknown;
+    let answered: Promise<unknown> | undefined;
     try {
-      answer = runIn(lease.record.scope, () => this.#options.settle(outcome as JobOutcome<J, unknown>));
+      const answer = runIn(lease.record.scope, () => this.#options.settle(outcome as JobOutcome<J, unknown>));
+      // A look at the answer may throw as well, as at a revoked Proxy. A promise of ours has no `then` that misbehaves.
+      if (isThenable(answer)) answered = new Promise((resolve) => resolve(answer));
     } catch (error) {
       return onRefused(error);
     }
-    if (!isThenable(answer)) return onEnd(outcome);
+    if (answered === undefined) return onEnd(outcome);
     this.#unanswered.set(lease, () => onEnd(outcome));
-    Promise.resolve(answer).then(() => onEnd(outcome), onRefused);
+    answered.then(() => onEnd(outcome), onRefused);
   }
 
   giveBack(lease: JobLease<J>, outcome: Outcome, onAnswer: (outcome: Outcome) => void): void {
