@@ -179,10 +179,19 @@ describe('leaseFrom: demand', () => {
       });
 
       it('takes an iterator that throws, or gives no object, for a source that errors', async () => {
+        const hand = (engine: Engine, item: unknown): void =>
+          (engine as unknown as { taker(item: unknown): void }).taker(item);
         const failures: [string, (engine: Engine) => void][] = [
           ['RangeError', (engine) => engine.fail(new RangeError('no connection'))],
-          ['TypeError', (engine) => (engine as unknown as { taker(item: unknown): void }).taker(0)],
+          ['TypeError', (engine) => hand(engine, 0)],
+          ['TypeError', (engine) => hand(engine, undefined)],
         ];
+        for (const property of ['done', 'value', 'then']) {
+          const get = (): never => {
+            throw new RangeError(property);
+          };
+          failures.push(['RangeError', (engine) => hand(engine, Object.defineProperty({}, property, { get }))]);
+        }
         for (const [name, fail] of failures) {
           const engine = new Engine(['a', 'b']);
           const held = new Held<string>();

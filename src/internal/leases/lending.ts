@@ -143,8 +143,10 @@ export class Lending<J> implements Intake, Held {
 
   readonly #onItem = (item: IteratorResult<J>): void => {
     let isDone: boolean;
+    let job: J | undefined;
     try {
       isDone = Boolean(checkItem(item).done);
+      if (!isDone) job = item.value as J;
     } catch (error) {
       return this.#onError(error);
     }
@@ -153,7 +155,7 @@ export class Lending<J> implements Intake, Held {
       this.#stopAsking();
       return this.#endWhenSettled();
     }
-    const record = this.#borrower.makeRecord(item.value as J);
+    const record = this.#borrower.makeRecord(job as J);
     const lease = new JobLease<J>(record, this);
     record.lease = lease;
     this.#out.add(lease);
