@@ -131,6 +131,30 @@ describe('bad input', () => {
     }
   });
 
+  describe('as wait', () => {
+    for (const method of ['submit', 'submit$'] as const) {
+      it(`is anything but a boolean, and nothing is offered: ${method}`, async () => {
+        const jobs = new BackgroundJobs(work, base);
+        const values: Record<string, unknown> = {
+          null: null,
+          NaN: NaN,
+          '1': 1,
+          '5n': 5n,
+          "'false'": 'false',
+          'an object': {},
+        };
+        for (const [shown, wait] of Object.entries(values)) {
+          const thrown = errorOf(() => jobs[method]('a', { wait: wait as boolean }));
+          expect(thrown).to.be.an.instanceOf(TypeError);
+          expect(thrown.message).to.equal(`${method}'s wait must be a boolean, but is ${shown}`);
+        }
+        expect(jobs.stats.offered).to.equal(0);
+        for (const wait of [true, false, undefined]) expect(() => jobs[method]('a', { wait })).not.to.throw();
+        await jobs.shutdown('abandon');
+      });
+    }
+  });
+
   describe('as hooks', () => {
     const hear = (): void => undefined;
     const said = (hooks: unknown): string => {

@@ -5,7 +5,7 @@ import { Jobs } from './internal/handle/jobs.js';
 import type { CallOptions } from './internal/handle/jobs.js';
 import { refuseMisnamed } from './internal/handle/misnamed.js';
 import { readPoolOptions } from './internal/options.js';
-import { checkConfig, checkSignal } from './internal/support/checks.js';
+import { checkConfig, checkSignal, wrong } from './internal/support/checks.js';
 import type {
   JobContext,
   JobDropped,
@@ -330,6 +330,7 @@ export const BackgroundJobs = class BackgroundJobs<J, R> implements AsyncDisposa
 const CALL_OPTIONS = { send: ['signal'], submit: ['signal', 'wait'], submit$: ['wait'] };
 
 function readCall(method: keyof typeof CALL_OPTIONS, config: object): CallOptions {
-  const { signal, wait } = checkConfig(method, config, CALL_OPTIONS[method]);
-  return { signal: checkSignal(method, signal), wait: wait === true };
+  const { signal, wait = false } = checkConfig(method, config, CALL_OPTIONS[method]);
+  if (typeof wait !== 'boolean') wrong(`${method}'s wait`, 'a boolean', wait);
+  return { signal: checkSignal(method, signal), wait };
 }

@@ -5,7 +5,7 @@ import type { ObservableInput } from 'rxjs';
 import { BackgroundJobs, JobAbortedError } from '../../src/index.js';
 import type { JobContext, JobHooks, JobOutcome } from '../../src/index.js';
 import { fateOf, Held } from '../support/deferred.js';
-import { turn } from '../support/guard.js';
+import { takeReported, turn } from '../support/guard.js';
 import { brief, nonZero, outcomesOf, throwing } from './support.js';
 
 describe('BackgroundJobs', () => {
@@ -340,6 +340,44 @@ describe('BackgroundJobs', () => {
       }
       expect(listening).to.eql([]);
       await jobs.ended;
+    });
+
+    it('that will not let its listener go: that is reported, and the pool goes on', async () => {
+      const signal = Object.assign(new AbortController().signal, {
+        removeEventListener: () => {
+          throw new RangeError('no removal');
+        },
+      });
+      const held = new Held<string>();
+      const jobs = new BackgroundJobs(held.streams, { workers: 1, buffer: 0 });
+      const calls = [
+        jobs.submit('a', { signal }),
+        jobs.send('b', { signal }),
+        jobs.submit('c', { signal, wait: true }),
+      ];
+      const fates = calls.map(fateOf);
+      for (const job of ['a', 'b', 'c']) {
+        held.complete(job);
+        await turn();
+      }
+      expect(fates.map(({ status }) => status)).to.eql(['fulfilled', 'fulfilled', 'fulfilled']);
+      expect(takeReported().map(String)).to.eql(['RangeError: no removal']);
+      expect(jobs.level).to.equal(undefined);
+      await jobs.shutdown();
+    });
+
+    it('that takes no listener: the call throws, and so does the next one', async () => {
+      const signal = Object.assign(new AbortController().signal, {
+        addEventListener: () => {
+          throw new RangeError('no listener');
+        },
+      });
+      const jobs = new BackgroundJobs(() => NEVER, { workers: 1, buffer: 0 });
+      for (const method of ['send', 'submit', 'submit'] as const) {
+        expect(() => jobs[method]('a', { signal })).to.throw(RangeError, 'no listener');
+      }
+      expect(jobs.stats.offered).to.equal(0);
+      await jobs.shutdown();
     });
 
     it('has one listener for all the jobs that share it, and the host has nothing to warn of', async () => {

@@ -3,7 +3,7 @@ import { EMPTY, finalize, NEVER, Observable, of, range, Subject, tap, throwError
 import type { Observer } from 'rxjs';
 import { Deferred } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
-import { Asked, each, errorsOf, Trial } from './support.js';
+import { Asked, badAnswers, each, errorsOf, Trial } from './support.js';
 
 describe('hostile work', () => {
   describe('that is an Observable', () => {
@@ -189,6 +189,21 @@ describe('hostile work', () => {
         expect([trial.fates, nexts]).to.eql([['x failed Error: next'], items + 1]);
       }
     });
+
+    for (const [name, answerOf] of Object.entries(badAnswers)) {
+      for (const items of [0, 1]) {
+        each(`whose next answers with ${name} fails its job: at item ${items}`, async (form) => {
+          let nexts = 0;
+          const next = (): unknown => (nexts++ < items ? { value: 'v' } : answerOf());
+          const iterable = { [Symbol.asyncIterator]: () => ({ next }) } as unknown as AsyncIterable<string>;
+          const trial = new Trial(form, { x: () => iterable }).offer('x', 'y');
+          await turn();
+          expect(trial.fates[0]).to.equal('x failed Error: look');
+          if (form === 'workerPoolSettled') expect(trial.fates[1]).to.equal('y completed y!');
+          expect(nexts).to.equal(items + 1);
+        });
+      }
+    }
 
     each('whose next gives no object fails its job', async (form) => {
       const iterable = { [Symbol.asyncIterator]: () => ({ next: () => 5 }) } as unknown as AsyncIterable<string>;

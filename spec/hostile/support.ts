@@ -120,6 +120,24 @@ export class Asked implements AsyncIterableIterator<string> {
   }
 }
 
+/** What an async iterator's `next` must not answer with: a look at it throws `Error: look`. */
+export const badAnswers: Record<string, () => unknown> = {
+  'a `done` that throws': () => Promise.resolve(throwingAt('done')),
+  'a `value` that throws': () => Promise.resolve(throwingAt('value')),
+  'no promise, and a `value` that throws': () => throwingAt('value'),
+  'a `then` that throws when it is read': () => throwingAt('then'),
+  'a `then` that throws': () => ({ then: look }),
+  'a promise with a `then` that throws': () => Object.assign(Promise.resolve(), { then: look }),
+};
+
+function throwingAt(property: string): object {
+  return Object.defineProperty({ done: false }, property, { get: look });
+}
+
+function look(): never {
+  throw new Error('look');
+}
+
 export function errorsOf(error: unknown): unknown[] {
   return error instanceof UnsubscriptionError ? (error.errors as unknown[]).flatMap(errorsOf) : [error];
 }

@@ -1,12 +1,12 @@
 // What an engine is told of the pool that borrows from it.
 import { expect } from 'chai';
-import { asyncScheduler, BehaviorSubject, map, Subject, timer, VirtualTimeScheduler } from 'rxjs';
-import type { Observable } from 'rxjs';
+import { asyncScheduler, BehaviorSubject, finalize, map, NEVER, Subject, timer, VirtualTimeScheduler } from 'rxjs';
+import type { Observable, UnsubscriptionError } from 'rxjs';
 import { BackgroundJobs, leaseFrom, pullFrom, pullThrough, workerPool } from '../../src/index.js';
 import type { JobOutcome, LeaseDemand } from '../../src/index.js';
 import { Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
-import { echo, Engine, FORMS, nameOf, rest, Run } from './support.js';
+import { echo, Engine, FORMS, lineOf, nameOf, rest, Run } from './support.js';
 
 const JOBS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
@@ -179,10 +179,19 @@ describe('leaseFrom: demand', () => {
       });
 
       it('takes an iterator that throws, or gives no object, for a source that errors', async () => {
+        const hand = (engine: Engine, item: unknown): void =>
+          (engine as unknown as { taker(item: unknown): void }).taker(item);
         const failures: [string, (engine: Engine) => void][] = [
           ['RangeError', (engine) => engine.fail(new RangeError('no connection'))],
-          ['TypeError', (engine) => (engine as unknown as { taker(item: unknown): void }).taker(0)],
+          ['TypeError', (engine) => hand(engine, 0)],
+          ['TypeError', (engine) => hand(engine, undefined)],
         ];
+        for (const property of ['done', 'value', 'then']) {
+          const get = (): never => {
+            throw new RangeError(property);
+          };
+          failures.push(['RangeError', (engine) => hand(engine, Object.defineProperty({}, property, { get }))]);
+        }
         for (const [name, fail] of failures) {
           const engine = new Engine(['a', 'b']);
           const held = new Held<string>();
@@ -261,6 +270,34 @@ describe('leaseFrom: demand', () => {
           expect(run.end).to.equal('complete');
         }
       });
+
+      for (const how of ['the source ends', 'a drain', 'unsubscription', 'abandon'] as const) {
+        it(`reports what a finalizer of the engine throws, and ends as ever: ${how}`, async () => {
+          const fail = (name: string) => (): never => {
+            throw new RangeError(name);
+          };
+          const told: string[] = [];
+          const source = leaseFrom<string>(
+            async function* ({ places$, signal }) {
+              places$.pipe(finalize(fail('places$'))).subscribe();
+              yield 'a';
+              if (how === 'the source ends') return;
+              await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            },
+            { lost: NEVER.pipe(finalize(fail('lost'))), settle: (outcome) => told.push(lineOf(outcome)) },
+          );
+          const run = new Run(form, { source }, echo);
+          await rest();
+          if (how === 'unsubscription') (run.listening ?? run).unsubscribe();
+          if (how === 'abandon') await run.shutdown('abandon');
+          else await run.shutdown('drain');
+          await turn();
+          const reported = takeReported().map((error) => (error as UnsubscriptionError).errors.map(String));
+          expect(reported).to.eql([['RangeError: places$'], ['RangeError: lost']]);
+          expect(told).to.eql(['a completed']);
+          if (run.pool !== undefined || how !== 'unsubscription') expect(run.end).to.equal('complete');
+        });
+      }
 
       it('reads a ReadableStream too, and gives timers a turn where jobs are at hand', async () => {
         let count = 0;

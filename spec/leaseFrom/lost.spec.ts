@@ -261,6 +261,57 @@ describe('leaseFrom: lost', () => {
     expect([one.told, two.told]).to.eql([['a completed'], ['b aborted: LeaseLostError']]);
   });
 
+  it('counts a job as waiting that waited for room, until its engine has answered: it takes no place', async () => {
+    const [one, two] = [new Engine([], { isDeaf: true }), new Engine([], { isDeaf: true })];
+    const answer = new Deferred();
+    two.answer = () => answer.promise;
+    const held = new Held<string>();
+    const accepted: string[] = [];
+    const hooks = { accepted: (job: string) => accepted.push(job) };
+    const run = new Run('listenTo', [one, two], held.promises, { workers: 1, buffer: 0, hooks });
+    const jobs = run.pool!;
+    await rest();
+    one.give('a');
+    two.give('b');
+    await rest();
+    two.lost.next('b');
+    await rest();
+    expect(two.told).to.eql(['b aborted: LeaseLostError']);
+    expect(jobs.stats).to.include({ offered: 2, accepted: 1, waiting: 1, running: 1, queued: 0 });
+    held.complete('a');
+    await rest();
+    await jobs.idle();
+    expect(jobs.offer('x')).to.equal(true);
+    expect(jobs.stats).to.include({ offered: 3, accepted: 2, waiting: 1, completed: 1, running: 1 });
+    expect([accepted, run.log]).to.eql([['a', 'x'], ['a completed']]);
+    answer.resolve();
+    await rest();
+    expect(jobs.stats).to.include({ offered: 3, accepted: 3, waiting: 0, completed: 1, aborted: 1, running: 1 });
+    expect([accepted, run.log]).to.eql([
+      ['a', 'x', 'b'],
+      ['a completed', 'b aborted: LeaseLostError'],
+    ]);
+    held.complete('x');
+    await run.shutdown('drain');
+    one.end();
+    two.end();
+    await rest();
+    expect(run.end).to.equal('complete');
+  });
+
+  it('ends within a second after `abandon` where the engine does not answer for a job that waited for room', async () => {
+    const [one, two] = [new Engine(['a']), new Engine(['b'])];
+    two.answer = () => new Promise(() => undefined);
+    const run = new Run('listenTo', [one, two], () => new Promise(() => undefined), { workers: 1, buffer: 0 });
+    await rest();
+    two.lost.next('b');
+    await run.shutdown('abandon');
+    expect([run.end, run.pool!.stats.waiting]).to.eql([undefined, 1]);
+    await run.at(1000);
+    expect(run.end).to.equal('complete');
+    expect(run.report!.stats).to.include({ offered: 2, accepted: 2, waiting: 0, aborted: 2 });
+  });
+
   it('takes the only job out that waits for room: the next one is let in as ever', async () => {
     const [one, two] = [new Engine([], { isDeaf: true }), new Engine([], { isDeaf: true })];
     const held = new Held<string>();

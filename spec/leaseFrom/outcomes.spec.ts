@@ -200,6 +200,23 @@ describe('leaseFrom: outcomes', () => {
           () => {
             throw new RangeError('no lock');
           },
+          // A revoked Proxy throws as well.
+          () => ({
+            get then() {
+              throw new RangeError('no lock');
+            },
+          }),
+          () => ({
+            then: () => {
+              throw new RangeError('no lock');
+            },
+          }),
+          () =>
+            Object.assign(Promise.resolve(), {
+              then: () => {
+                throw new RangeError('no lock');
+              },
+            }),
         ]) {
           const engine = new Engine(['a']);
           const held = new Held<string>();
@@ -218,17 +235,28 @@ describe('leaseFrom: outcomes', () => {
       });
 
       it('reports what settle throws, or rejects with, after any other outcome', async () => {
-        const engine = new Engine(['a']);
-        const held = new Held<string>();
-        engine.answer = () => Promise.reject(new RangeError('no lock'));
-        const run = new Run(form, engine, held.promises);
-        await rest();
-        held.fail('a', 'no');
-        await rest();
-        await turn();
-        expect(takeReported().map(String)).to.eql(['RangeError: no lock']);
-        expect(run.log[0]).to.equal('a failed: no');
-        await run.shutdown('drain');
+        for (const answer of [
+          () => Promise.reject(new RangeError('no lock')),
+          () => ({
+            get then() {
+              throw new RangeError('no lock');
+            },
+          }),
+        ]) {
+          const engine = new Engine(['a', 'b']);
+          const held = new Held<string>();
+          engine.answer = answer;
+          const run = new Run(form, engine, held.promises);
+          await rest();
+          held.fail('a', 'no');
+          await run.shutdown('discard');
+          await turn();
+          expect(engine.told).to.have.members(['a failed: no', 'b shutdown']);
+          expect(takeReported().map(String)).to.eql(['RangeError: no lock', 'RangeError: no lock']);
+          expect(run.log).to.include('a failed: no');
+          if (form !== 'workerPool') expect(run.log).to.include('b shutdown');
+          expect(run.end).to.equal(form === 'workerPool' ? 'no' : 'complete');
+        }
       });
 
       it('runs any number of synchronous jobs that are settled at once', async () => {

@@ -84,12 +84,10 @@ describe('workerPool', () => {
                 }
               },
             };
-            source
-              .pipe(workerPool(work, { workers: 1, buffer: 1, shutdown: stop, hooks, ...config }))
-              .subscribe({
-                error: ({ message: text }: Error) => told.push(text),
-                complete: () => told.push('complete'),
-              });
+            source.pipe(workerPool(work, { workers: 1, buffer: 1, shutdown: stop, hooks, ...config })).subscribe({
+              error: (error: unknown) => told.push((error as Error).message),
+              complete: () => told.push('complete'),
+            });
             source.next(1);
             source.next(2);
             expect(told.length).to.equal(1);

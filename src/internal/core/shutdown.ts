@@ -2,7 +2,7 @@ import { Observable, takeWhile } from 'rxjs';
 import type { Subscriber, Subscription } from 'rxjs';
 import type { ShutdownLevel } from '../../types.js';
 import { show } from '../support/describe.js';
-import { reportError, reportThrown } from '../support/reporting.js';
+import { callAndReport, reportError } from '../support/reporting.js';
 import { misspelt } from '../support/suggest.js';
 import type { EventLoopBudget } from './budget.js';
 import type { Gate } from './gate.js';
@@ -117,13 +117,13 @@ export class Shutdown {
     this.level = ABANDON;
     // What a hook or a sender is told of now must not be taken in, nor started.
     pool.gate.shut(this, Infinity);
-    reportThrown(() => pool.intake?.cut());
-    reportThrown(() => pool.dropWaiting());
+    callAndReport(() => pool.intake?.cut());
+    callAndReport(() => pool.dropWaiting());
     for (const worker of pool.stoppable) {
-      reportThrown(() => worker.abort());
-      reportThrown(() => worker.abandon(true));
+      callAndReport(() => worker.abort());
+      callAndReport(() => worker.abandon(true));
     }
-    reportThrown(() => pool.budget.release());
+    callAndReport(() => pool.budget.release());
   }
 
   /** At unsubscription or an error RxJS has let go of the source: aborts the running jobs, then drops what waits. */

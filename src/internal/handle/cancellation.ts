@@ -1,3 +1,4 @@
+import { callAndReport } from '../support/reporting.js';
 import type { JobRecord } from './record.js';
 
 interface Group<J, R> {
@@ -20,9 +21,10 @@ export class Cancellation<J, R> {
     let group = this.#groups.get(signal);
     if (group === undefined) {
       const members = new Set<JobRecord<J, R>>();
-      group = { members, listener: () => this.#onAbort([...members], signal) };
+      const listener = (): void => this.#onAbort([...members], signal);
+      signal.addEventListener('abort', listener);
+      group = { members, listener };
       this.#groups.set(signal, group);
-      signal.addEventListener('abort', group.listener);
     }
     group.members.add(record);
   }
@@ -34,7 +36,8 @@ export class Cancellation<J, R> {
     record.signal = undefined;
     const group = this.#groups.get(signal);
     if (group === undefined || !group.members.delete(record) || group.members.size > 0) return;
-    signal.removeEventListener('abort', group.listener);
     this.#groups.delete(signal);
+    const { listener } = group;
+    callAndReport(() => signal.removeEventListener('abort', listener));
   }
 }

@@ -24,7 +24,7 @@ import { clockOf, isRealTime, oncePerRound, unfailing } from '../support/clock.j
 import { Deferred } from '../support/deferred.js';
 import { checkDuration } from '../support/checks.js';
 import { isObject } from '../support/is.js';
-import { reportError, reportThrown } from '../support/reporting.js';
+import { callAndReport, reportError } from '../support/reporting.js';
 import { Cancellation } from './cancellation.js';
 import { Entrance } from './entrance.js';
 import { Escalation } from './escalation.js';
@@ -509,7 +509,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const { buffer, shutdown } = this.#pool;
     buffer.isDeferred = false;
     shutdown.abandon();
-    while (buffer.hasNews) reportThrown(() => void buffer.notifyNext());
+    while (buffer.hasNews) callAndReport(() => void buffer.notifyNext());
     if (this.#sources.isClosed) this.#onEnd();
     else this.#endsWhenClosed = true;
     reportError(error);

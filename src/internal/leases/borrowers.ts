@@ -179,14 +179,10 @@ export class HandleBorrower<J, R> implements Borrower<J>, Listened {
     const { entrance, lifecycle } = this.#parts;
     const tell = (notify: () => void): void => entrance.run(() => this.pool.buffer.lose(notify));
     if (record.queue !== entrance.senders) return withdraw(this.pool, lifecycle, record, reason, tell);
-    // It waits for room.
+    // It waits for room, and has no place.
     entrance.remove(record);
-    lifecycle.countAccepted();
-    lifecycle.countWithdrawn([record]);
-    tell(() => {
-      lifecycle.notifyAccepted(record, record.id);
-      lifecycle.notifyWithdrawn(record, reason);
-    });
+    lifecycle.countLostSender();
+    tell(() => lifecycle.notifyLostSender(record, reason));
   }
 
   tell(notify: () => void): void {

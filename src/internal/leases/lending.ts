@@ -11,7 +11,7 @@ import { after } from '../support/after.js';
 import { captureScope, runIn } from '../support/asyncScope.js';
 import { wrong } from '../support/checks.js';
 import { isFunction, isObject } from '../support/is.js';
-import { reportError } from '../support/reporting.js';
+import { callAndReport, reportError, tearDown } from '../support/reporting.js';
 import { JobLease } from './lease.js';
 import type { LeasedRecord, Outcome } from './lease.js';
 
@@ -143,8 +143,10 @@ export class Lending<J> implements Intake, Held {
 
   readonly #onItem = (item: IteratorResult<J>): void => {
     let isDone: boolean;
+    let job: J | undefined;
     try {
       isDone = Boolean(checkItem(item).done);
+      if (!isDone) job = item.value as J;
     } catch (error) {
       return this.#onError(error);
     }
@@ -153,7 +155,7 @@ export class Lending<J> implements Intake, Held {
       this.#stopAsking();
       return this.#endWhenSettled();
     }
-    const record = this.#borrower.makeRecord(item.value as J);
+    const record = this.#borrower.makeRecord(job as J);
     const lease = new JobLease<J>(record, this);
     record.lease = lease;
     this.#out.add(lease);
@@ -217,15 +219,17 @@ export class Lending<J> implements Intake, Held {
       if (outcome.status !== 'completed' || !this.#out.has(lease)) reportError(error);
       onEnd(outcome.status === 'completed' ? failed(outcome, error) : outcome);
     };
-    let answer: unknown;
+    let answered: Promise<unknown> | undefined;
     try {
-      answer = runIn(lease.record.scope, () => this.#options.settle(outcome as JobOutcome<J, unknown>));
+      const answer = runIn(lease.record.scope, () => this.#options.settle(outcome as JobOutcome<J, unknown>));
+      // A look at the answer may throw as well, as at a revoked Proxy. A promise of ours has no `then` that misbehaves.
+      if (isThenable(answer)) answered = new Promise((resolve) => resolve(answer));
     } catch (error) {
       return onRefused(error);
     }
-    if (!isThenable(answer)) return onEnd(outcome);
+    if (answered === undefined) return onEnd(outcome);
     this.#unanswered.set(lease, () => onEnd(outcome));
-    Promise.resolve(answer).then(() => onEnd(outcome), onRefused);
+    answered.then(() => onEnd(outcome), onRefused);
   }
 
   giveBack(lease: JobLease<J>, outcome: Outcome, onAnswer: (outcome: Outcome) => void): void {
@@ -271,7 +275,7 @@ export class Lending<J> implements Intake, Held {
   #stopAsking(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    this.#places.complete();
+    callAndReport(() => this.#places.complete());
     this.#demand.abort();
   }
 
@@ -295,7 +299,7 @@ export class Lending<J> implements Intake, Held {
     if (this.isOpen || this.#hasEnded) return;
     if (!this.#isOver && (this.#isOutstanding || this.#isReturning || this.#out.size > 0)) return;
     this.#hasEnded = true;
-    this.#subscriptions.unsubscribe();
+    tearDown(this.#subscriptions);
     this.#borrower.end();
   }
 }

@@ -143,6 +143,24 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#end(item, { status: 'dropped', reason, job, id, attempts: 0, queuedFor, ranFor: 0 }, undefined, true);
   }
 
+  /** A leased job that waits for room is another's now. It counts as waiting until its engine has answered. */
+  countLostSender(): void {
+    this.accounts.returning++;
+  }
+
+  /** It is accepted and aborted in one. */
+  notifyLostSender(item: T, reason: unknown): void {
+    const { accounts } = this;
+    const { id, lease } = owned(item);
+    lease!.giveBack(this.#abortedOf(item, reason), (answered) => {
+      accounts.returning--;
+      accounts.accepted++;
+      accounts.aborted++;
+      this.notifyAccepted(item, id);
+      this.#tellEnd(item, answered as JobOutcome<J, R>, undefined);
+    });
+  }
+
   countRemoved(removed: readonly Removed<T>[]): void {
     for (const { attempts, job } of removed) this.#count(job, 'evicted', attempts !== undefined);
   }
@@ -168,10 +186,15 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   notifyWithdrawn(item: T, reason: unknown): void {
+    this.#end(item, this.#abortedOf(item, reason), owned(item).delayed?.turn);
+  }
+
+  /** The outcome of a job that was given up while it waited. */
+  #abortedOf(item: T, reason: unknown): JobOutcome<J, R> {
     const { id, arrivedAt, delayed } = owned(item);
     const job = this.#jobOf(item);
     const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: this.#since(arrivedAt), ranFor: 0 };
-    this.#end(item, { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor }, delayed?.turn);
+    return { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor };
   }
 
   countFailed(item: T, delayed?: Delayed<T>): void {

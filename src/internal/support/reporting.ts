@@ -13,10 +13,10 @@ export function reportError(error: unknown): void {
   });
 }
 
-/** Calls `step`, and reports what it throws. */
-export function reportThrown(step: () => void): void {
+/** Calls what may throw, as a user's code does. That is reported, and its caller goes on. */
+export function callAndReport(call: () => void): void {
   try {
-    step();
+    call();
   } catch (error) {
     reportError(error);
   }
@@ -24,7 +24,7 @@ export function reportThrown(step: () => void): void {
 
 /** Unsubscribes, and reports what a user's teardown throws. */
 export function tearDown(subscription: Unsubscribable): void {
-  reportThrown(() => subscription.unsubscribe());
+  callAndReport(() => subscription.unsubscribe());
 }
 
 /** Marks a promise as looked at, so that its rejection is not unhandled. */
