@@ -245,33 +245,51 @@ const IN_README = [
   'p-queue',
 ];
 
-/** Writes the table of bursts between the marks of both READMEs: the whole one beside this file. */
-function writeReadmes({ rows }) {
-  const numbers = SIZES.map((size) => size.toLocaleString('en'));
-  const cost = rows.find(({ name }) => name === 'fastq').nanoseconds.join(', ');
-  const intro = `CPU time per job, as a multiple of fastq's with callbacks: empty promise jobs, 8 workers, one long-lived queue, bursts of so many jobs, each peer by its fastest call (context: the job runs in that of the call that brought it). ${machine}: fastq takes ${cost} ns a job (\`npm run bench -- --bursts\` measures yours).`;
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  const write = (file, shown) => {
+const inMarkdown = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+function burstsInMarkdown(rows) {
+  const head = ['burst', ...SIZES.map((size) => size.toLocaleString('en'))];
+  const row = ({ context, isOurs, nanoseconds, ratios, title }) => [
+    (isOurs ? `**${title}**` : title) + (context ? ', context' : ''),
+    ...ratios.map((number, i) => (Number.isNaN(number) ? '–' : `${cell(number)} (${cell(nanoseconds[i])})`)),
+  ];
+  return `CPU time per job as a multiple of fastq's with callbacks, and in nanoseconds: empty promise jobs, 8 workers, one long-lived queue, bursts of so many jobs, each peer by its fastest call (context: the job runs in that of the call that brought it). ${machine}; \`npm run bench -- --bursts\` measures yours.
+
+${inMarkdown(head, rows.map(row))}`;
+}
+
+function realInMarkdown({ peers, rows }) {
+  const row = ({ microseconds, name, ratios }) => [
+    name,
+    cell(microseconds, 3),
+    ...ratios.map((number) => cell(number)),
+  ];
+  return `Work that costs something: elapsed time as a multiple of fastq's, and fastq's in microseconds a job.
+
+${inMarkdown(['work', 'µs', ...peers], rows.map(row))}`;
+}
+
+function freshInMarkdown({ jobs, rows }) {
+  const row = ({ name, nanoseconds, toBare, toFloor }) => [name, cell(toFloor), cell(toBare), nanoseconds];
+  return `A fresh pipeline for ${jobs.toLocaleString('en')} promise jobs: CPU time per job as a multiple of eight bare loops', of the bare pool's, and in nanoseconds.
+
+${inMarkdown(['case', '× floor', '× bare', 'ns'], rows.map(row))}`;
+}
+
+/** Writes the tables between the marks of both READMEs: all of them beside this file. */
+function writeReadmes({ bursts: { rows }, fresh, real }) {
+  const write = (file, sections) => {
     const path = join(root, file);
     const readme = readFileSync(path, 'utf8');
     const [before, rest] = readme.split(MARKS[0]);
     const after = rest?.split(MARKS[1])[1];
     if (after === undefined) throw new Error(`${file} needs the lines ${MARKS.join(' and ')}`);
-    const table = shown.map(({ context, isOurs, ratios, title }) =>
-      line([(isOurs ? `**${title}**` : title) + (context ? ', context' : ''), ...ratios.map((number) => cell(number))]),
-    );
-    const head = [line(['burst', ...numbers]), line(['---', ...SIZES.map(() => '---')])];
-    writeFileSync(
-      path,
-      [before, MARKS[0], '\n\n', intro, '\n\n', [...head, ...table].join('\n'), '\n\n', MARKS[1], after].join(''),
-    );
+    writeFileSync(path, before + [MARKS[0], ...sections, MARKS[1]].join('\n\n') + after);
     execFileSync(join(root, 'node_modules/.bin/prettier'), ['--write', path]);
   };
-  write('spec/bench/README.md', rows);
-  write(
-    'README.md',
-    IN_README.map((name) => rows.find((row) => row.name === name)),
-  );
+  write('spec/bench/README.md', [burstsInMarkdown(rows), realInMarkdown(real), freshInMarkdown(fresh)]);
+  write('README.md', [burstsInMarkdown(IN_README.map((name) => rows.find((row) => row.name === name)))]);
 }
 
 /** Draws two pictures. */
@@ -369,11 +387,11 @@ const tables = {
   machine,
   rounds: ROUNDS,
   bursts: all || asked.bursts || asked.readme || asked.pictures ? await measureBursts(only) : undefined,
-  fresh: all || asked.fresh ? await measureFresh(only) : undefined,
-  real: all || asked.real ? await measureReal() : undefined,
+  fresh: all || asked.fresh || asked.readme ? await measureFresh(only) : undefined,
+  real: all || asked.real || asked.readme ? await measureReal() : undefined,
   stalls: all || asked.stalls || asked.pictures ? measureStalls() : undefined,
 };
 if (asked.json) console.log(JSON.stringify(tables, undefined, 2));
 else print(tables);
-if (asked.readme) writeReadmes(tables.bursts);
+if (asked.readme) writeReadmes(tables);
 if (asked.pictures !== undefined) await draw(asked.pictures, tables);
