@@ -264,12 +264,13 @@ describe('fromBullMQ, on Redis', () => {
     it('gives back what waits and what runs at abort, in their order, and counts no attempt', async () => {
       const q = makeQueue();
       await q.add(['a', 'b', 'c', 'd']);
-      const consumer = q.consume(streams, { workers: 1, buffer: 2 });
+      const consumer = q.consume(streams, { workers: 2, buffer: 1 });
       await q.reaches('active', 3);
-      await starts(1);
+      await starts(2);
       await consumer.end('abort');
-      expect(consumer.log).to.have.members(['a aborted: JobAbortedError', 'b shutdown', 'c shutdown']);
+      expect(consumer.log).to.have.members(['a aborted: JobAbortedError', 'b aborted: JobAbortedError', 'c shutdown']);
       expect(await q.counts()).to.eql({ wait: 4 });
+      expect((await q.queue.getWaiting()).map(({ data }) => data)).to.eql(['a', 'b', 'c', 'd']);
       expect(await q.attempts('a', 'b', 'c')).to.eql({ a: 0, b: 0, c: 0 });
     });
 

@@ -14,6 +14,7 @@ import { errorOf } from '../support/thrown.js';
 /** A job in memory. It writes down what it is told. */
 class FakeJob {
   readonly id: string;
+  readonly opts: { removeOnComplete?: boolean | number } = {};
   readonly told: string[] = [];
   state: string | Error = 'active';
   moveToWaitFails = false;
@@ -116,8 +117,9 @@ class Trial {
   readonly shutdown: Subject<ShutdownLevel> = new Subject();
   readonly log: string[] = [];
   readonly worker: FakeWorker;
+  ended = false;
 
-  constructor(pool: Partial<PoolConfig<never, unknown>> = {}, options: Partial<BullMQConfig> = {}) {
+  constructor(pool: Partial<PoolConfig<never, unknown>> = {}, options: Partial<BullMQConfig> = {}, isReady = true) {
     fromBullMQ('mails', { connection, ...options, Worker: FakeWorker as unknown as typeof Worker })
       .pipe(
         workerPoolSettled((job, context) => this.held.promises(job as unknown as FakeJob, context), {
@@ -130,9 +132,13 @@ class Trial {
       .subscribe({
         next: (outcome) => this.log.push(lineOf(outcome as unknown as JobOutcome<FakeJob, unknown>)),
         error: (error: unknown) => this.log.push(String(error)),
-        complete: () => this.log.push('complete'),
+        complete: () => {
+          this.ended = true;
+          this.log.push('complete');
+        },
       });
     this.worker = workers.at(-1)!;
+    if (isReady) this.worker.emit('ready');
   }
 
   async fetch(id: string): Promise<FakeJob> {
@@ -158,7 +164,11 @@ function lineOf(outcome: JobOutcome<FakeJob, unknown>): string {
   const reason =
     outcome.status === 'failed' ? outcome.error : outcome.status === 'aborted' ? outcome.reason : undefined;
   const detail = outcome.status === 'dropped' ? outcome.reason : status;
-  return reason === undefined ? `${job.id} ${detail}` : `${job.id} ${detail}: ${(reason as Error).name ?? reason}`;
+  try {
+    return reason === undefined ? `${job.id} ${detail}` : `${job.id} ${detail}: ${(reason as Error).name ?? reason}`;
+  } catch {
+    return `${job.id} ${detail}: unreadable`;
+  }
 }
 
 describe('fromBullMQ', () => {
@@ -349,15 +359,24 @@ describe('fromBullMQ', () => {
   });
 
   describe('an acknowledgement without an event', () => {
-    for (const [state, said] of [
+    for (const [state, said, kept, removed] of [
       ['completed', 'a completed'],
-      ['unknown', 'a completed'],
       ['active', 'a failed: LeaseLostError'],
       [new Error('away'), 'a failed: Error'],
+      // It was removed, or Redis has lost its data: nothing has been stored.
+      ['unknown', 'a failed: LeaseLostError'],
+      ['unknown', 'a failed: LeaseLostError', undefined, false],
+      ['unknown', 'a failed: LeaseLostError', { count: 0 }, false],
+      // That was to be.
+      ['unknown', 'a completed', undefined, true],
+      ['unknown', 'a completed', undefined, 1],
+      ['unknown', 'a completed', { count: 0 }],
     ] as const) {
-      it(`is what the state says: ${String(state)}`, async () => {
-        const trial = new Trial();
+      const options = kept === undefined ? {} : { removeOnComplete: kept };
+      it(`is what the state says: ${String(state)}, ${JSON.stringify([kept, removed])}`, async () => {
+        const trial = new Trial({}, options);
         const a = await trial.fetch('a');
+        if (removed !== undefined) a.opts.removeOnComplete = removed;
         a.state = state;
         trial.worker.isMute = true;
         await trial.complete(a, 1);
@@ -372,6 +391,59 @@ describe('fromBullMQ', () => {
       expect(trial.log).to.eql(['a failed: TypeError']);
       await trial.end();
     });
+  });
+
+  describe('a failure', () => {
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    class Unreadable extends Error {
+      override get message(): string {
+        throw new Error('no message');
+      }
+    }
+    for (const [what, thrown, told] of [
+      ['an error', new RangeError('too far'), 'RangeError: too far'],
+      ["that is BullMQ's by its name", { name: 'UnrecoverableError', message: 'no' }, 'UnrecoverableError: no'],
+      ['with a message', { message: 'plain' }, 'Error: plain'],
+      ['that is text', 'no', 'Error: no'],
+      ['that is nothing', undefined, 'Error: undefined'],
+      ['without a prototype', Object.create(null), 'Error: the job failed with a value that throws when it is read'],
+      ['that was revoked', revoked.proxy, 'Error: the job failed with a value that throws when it is read'],
+      ['whose message throws', new Unreadable(), 'Error: the job failed with a value that throws when it is read'],
+    ] as const) {
+      it(`is told by its name and message: one ${what}`, async () => {
+        const trial = new Trial();
+        const a = await trial.fetch('a');
+        trial.held.fail(a, thrown);
+        await turn();
+        expect(a.told).to.eql([`failed: ${told}`]);
+        trial.shutdown.next('drain');
+        await turn();
+        expect(trial.ended).to.equal(true);
+      });
+    }
+  });
+
+  it('lets a Worker go on that was never connected: it gives back what it fetches when it is', async () => {
+    const trial = new Trial({}, {}, false);
+    trial.worker.closed = new Deferred();
+    trial.shutdown.next('abandon');
+    while (trial.log.at(-1) !== 'complete') await turn();
+    while (!trial.worker.log.includes('lets locks go')) await turn();
+    expect(trial.worker.log).not.to.include('disconnects');
+    expect((await trial.fetch('a')).told).to.eql(['waits again, token a']);
+  });
+
+  it('gives back in the order of the queue, whatever the order in which the pool lets go', async () => {
+    const told: string[] = [];
+    const trial = new Trial({ workers: 2, buffer: 1 });
+    const jobs = [await trial.fetch('a'), await trial.fetch('b'), await trial.fetch('c')];
+    for (const job of jobs) job.moveToWait = async () => told.push(job.id);
+    trial.shutdown.next('abort');
+    for (const job of jobs.slice(0, 2)) trial.held.fail(job, new Error('stopped'));
+    await turn();
+    // Each goes to the head.
+    expect(told).to.eql(['c', 'b', 'a']);
   });
 
   it('hears of jobs that are not its own, and says nothing', async () => {

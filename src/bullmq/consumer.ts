@@ -3,6 +3,7 @@ import { defer, delay, firstValueFrom, of, race, Subject, tap } from 'rxjs';
 import type { Observer } from 'rxjs';
 import type { JobOutcome, LeaseDemand } from '../types.js';
 import type { ConsumerOptions } from './config.js';
+import { GiveBacks } from './giveBacks.js';
 import { HeldJob } from './heldJob.js';
 
 /** What its Worker has in hand, by the job: an outcome and an event name it so. */
@@ -15,7 +16,8 @@ export function settle(outcome: JobOutcome<object, unknown>): Promise<void> {
 
 /** A Worker that can be let go though it does not close. */
 interface LendingWorker<D, R, N extends string> extends Worker<D, R, N> {
-  letGo(): void;
+  /** @param wasReady it has been connected */
+  letGo(wasReady: boolean): void;
 }
 
 interface Taker<J> {
@@ -37,6 +39,11 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
   readonly #lost: Pick<Observer<Job<D, R, N>>, 'next'>;
   readonly #held = new Set<HeldJob<D, R, N>>();
   readonly #emptied = new Subject<void>();
+  readonly #giveBacks = new GiveBacks();
+  readonly #removesCompleted: boolean;
+  /** Jobs that were fetched so far. */
+  #fetched = 0;
+  #wasReady = false;
   /** Those that the pool has not taken, the oldest first. */
   readonly #waiting = new Set<HeldJob<D, R, N>>();
   #taker: Taker<Job<D, R, N>> | undefined;
@@ -49,11 +56,13 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
     this.#lost = lost;
     this.#places = demand.places;
     if (this.#places === Infinity) throw tooMany();
+    this.#removesCompleted = options.worker.removeOnComplete !== undefined;
     const worker = (this.#worker = this.#makeWorker(options));
     worker.on('completed', (job) => heldJobs.get(job)?.onCompleted());
     worker.on('failed', (job, error) => job && heldJobs.get(job)?.onFailed(error));
     worker.on('lockRenewalFailed', (ids) => this.#lose(new Set(ids)));
     worker.on('closing', () => this.#stop());
+    worker.once('ready', () => (this.#wasReady = true));
     try {
       options.onWorker?.(worker);
     } catch (error) {
@@ -77,10 +86,11 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
         return next;
       }
 
-      letGo(): void {
+      letGo(wasReady: boolean): void {
         void this.pause(true);
         void this.lockManager.close();
-        this.disconnect().catch(() => undefined);
+        // What it began to fetch before it was ever connected it will give back when it is: then it closes by itself.
+        if (wasReady) this.disconnect().catch(() => undefined);
       }
     })(queueName, processor, options);
   }
@@ -97,7 +107,12 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
 
   /** The Worker has fetched a job. */
   #onJob(job: Job<D, R, N>, token: string): Promise<R> {
-    const held = new HeldJob(job, token);
+    const held = new HeldJob(job, {
+      token,
+      number: this.#fetched++,
+      giveBacks: this.#giveBacks,
+      removesCompleted: this.#removesCompleted,
+    });
     heldJobs.set(job, held as unknown as HeldJob<unknown, unknown, string>);
     this.#held.add(held);
     const taker = this.#taker;
@@ -114,8 +129,7 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
 
   /** Of those that the pool has not taken so many are kept. */
   #giveBack(kept: number): void {
-    // Each goes to the head of the queue: the oldest last.
-    for (const held of [...this.#waiting].slice(kept).reverse()) {
+    for (const held of [...this.#waiting].slice(kept)) {
       this.#waiting.delete(held);
       held.giveBack().catch((error: Error) => this.#worker.emit('error', error));
     }
@@ -178,7 +192,7 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
     const emptied$ = defer(() => (this.#held.size === 0 ? of(undefined) : this.#emptied));
     const stuck$ = emptied$.pipe(
       delay(LONGEST_CLOSE),
-      tap(() => this.#worker.letGo()),
+      tap(() => this.#worker.letGo(this.#wasReady)),
     );
     await firstValueFrom(race(closed, stuck$));
     return DONE;

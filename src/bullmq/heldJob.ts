@@ -2,12 +2,23 @@ import { UnrecoverableError, WaitingError } from 'bullmq';
 import type { Job } from 'bullmq';
 import { LeaseLostError } from '../errors.js';
 import type { JobOutcome } from '../types.js';
+import type { GiveBacks } from './giveBacks.js';
 
 /** What the pool waits for, after it has told what became of a job that ran. */
 interface Answer {
   readonly isCompletion: boolean;
   resolve(): void;
   reject(error: unknown): void;
+}
+
+/** The subscription that a job was fetched for. */
+interface Fetched {
+  readonly token: string;
+  /** Its place among all that were fetched. */
+  readonly number: number;
+  readonly giveBacks: GiveBacks;
+  /** BullMQ removes jobs that have completed, if the job does not say otherwise. */
+  readonly removesCompleted: boolean;
 }
 
 /**
@@ -20,14 +31,14 @@ export class HeldJob<D, R, N extends string> {
   readonly job: Job<D, R, N>;
   readonly result: Promise<R>;
 
-  readonly #token: string;
+  readonly #fetched: Fetched;
   #resolve!: (value: R) => void;
   #reject!: (error: Error) => void;
   #answer: Answer | undefined;
 
-  constructor(job: Job<D, R, N>, token: string) {
+  constructor(job: Job<D, R, N>, fetched: Fetched) {
     this.job = job;
-    this.#token = token;
+    this.#fetched = fetched;
     this.result = new Promise<R>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -55,8 +66,9 @@ export class HeldJob<D, R, N extends string> {
 
   /** The next Worker has it, and no attempt is counted. */
   async giveBack(): Promise<void> {
+    const { giveBacks, number, token } = this.#fetched;
     try {
-      await this.job.moveToWait(this.#token);
+      await giveBacks.add(number, () => this.job.moveToWait(token));
     } finally {
       this.letGo();
     }
@@ -95,12 +107,16 @@ export class HeldJob<D, R, N extends string> {
     if (!answer?.isCompletion) return answer?.resolve();
     try {
       const state = await this.job.getState();
-      // One that is to be removed on completion is unknown then.
-      if (state === 'completed' || state === 'unknown') answer.resolve();
+      if (state === 'completed' || (state === 'unknown' && this.#isRemovedOnCompletion())) answer.resolve();
       else answer.reject(new LeaseLostError(this.job));
     } catch (error) {
       answer.reject(error);
     }
+  }
+
+  #isRemovedOnCompletion(): boolean {
+    const { removeOnComplete } = this.job.opts;
+    return removeOnComplete === undefined ? this.#fetched.removesCompleted : removeOnComplete !== false;
   }
 
   #takeAnswer(): Answer | undefined {
@@ -110,11 +126,20 @@ export class HeldJob<D, R, N extends string> {
   }
 }
 
+/** By its name: there may be two copies of the package. */
 function isLeaseLost(reason: unknown): boolean {
-  return reason instanceof Error && reason.name === 'LeaseLostError';
+  return asError(reason).name === 'LeaseLostError';
 }
 
-/** BullMQ reads the message and the name of what a job failed with. */
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error), { cause: error });
+/** BullMQ reads the name, the message and the stack of what a job failed with: of an error of any realm, or of what is none. */
+function asError(thrown: unknown): Error {
+  try {
+    const { name, message, stack } = Object(thrown) as Partial<Error>;
+    if (thrown instanceof Error && [name, message, stack].every((text) => typeof text === 'string')) return thrown;
+    const error = new Error(typeof message === 'string' ? message : String(thrown), { cause: thrown });
+    if (typeof name === 'string') error.name = name;
+    return error;
+  } catch {
+    return new Error('the job failed with a value that throws when it is read', { cause: thrown });
+  }
 }
