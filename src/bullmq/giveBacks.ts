@@ -12,7 +12,7 @@ export class GiveBacks {
   add(number: number, moveToWait: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#batch.push({ number, send: () => void moveToWait().then(resolve, reject) });
-      if (this.#batch.length === 1) setImmediate(() => this.#send());
+      if (this.#batch.length === 1) setTimeout(() => this.#send());
     });
   }
 
