@@ -218,6 +218,24 @@ const paths: Record<string, Path> = {
     await callers(workers + 1, count, () => jobs.submit(1));
     await jobs.shutdown();
   },
+  'await submit, synchronous jobs': async ({ count, workers, compute }) => {
+    const work = (n: number): number[] => {
+      compute();
+      return [n];
+    };
+    const jobs = new BackgroundJobs(work, { workers, buffer: 0 });
+    await callers(1, count, () => jobs.submit(1));
+    await jobs.shutdown();
+  },
+  'await submit, work that throws, watched': async ({ count, workers, compute }) => {
+    const work = (_: number): number[] => {
+      compute();
+      throw new Error('no');
+    };
+    const jobs = new BackgroundJobs(work, { workers, buffer: 0, hooks });
+    await callers(1, count, () => jobs.submit(1).catch(() => undefined));
+    await jobs.shutdown();
+  },
   'await send, one caller': async ({ count, workers, compute }) => {
     const jobs = new BackgroundJobs(async () => compute(), { workers, buffer: 0 });
     await callers(1, count, () => jobs.send(1));

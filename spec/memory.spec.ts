@@ -8,6 +8,7 @@ import type { Observable, ObservableInput, Subscription } from 'rxjs';
 import {
   BackgroundJobs,
   boundedBuffer,
+  byKey,
   fromAbortSignal,
   fromSignals,
   gracefulShutdown,
@@ -343,6 +344,29 @@ describe('memory', () => {
   });
 
   describe('of BackgroundJobs', () => {
+    for (const [what, most] of [
+      ['keys', undefined],
+      ['keys with a bound', 5],
+    ] as const) {
+      it(`is let go where it is its own key: ${what}`, async () => {
+        const refs = new Map<string, WeakRef<object>>();
+        const jobs = new BackgroundJobs((job: Payload) => Promise.resolve(job.name), {
+          workers: 1,
+          buffer: 10,
+          queue: byKey((job) => job, { most }),
+        });
+        const make = (name: string): Payload => {
+          const made = payload(name);
+          refs.set(name, new WeakRef(made));
+          return made;
+        };
+        for (const name of ['a', 'b', 'c']) jobs.offer(make(name));
+        await jobs.idle();
+        await expectHeld(refs, []);
+        await jobs.shutdown();
+      });
+    }
+
     it('is let go when it has ended, whichever way it was given', async () => {
       const refs = new Map<string, WeakRef<object>>();
       const make = (name: string): Payload => {

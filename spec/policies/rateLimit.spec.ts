@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { asyncScheduler, concat, from, merge, NEVER, of, Subject, timer } from 'rxjs';
+import { asyncScheduler, concat, from, merge, NEVER, of, Subject, timer, VirtualTimeScheduler } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackgroundJobs, pullFrom, pullThrough, workerPool, workerPoolSettled } from '../../src/index.js';
 import { turn } from '../support/guard.js';
@@ -16,6 +16,49 @@ describe('rateLimit', () => {
         expected,
       );
     }));
+
+  describe('keeps a timer, and so a process, only for somebody who waits', () => {
+    type Jobs = BackgroundJobs<number, number | undefined>;
+    const handle = (scheduler: VirtualTimeScheduler): Jobs =>
+      new BackgroundJobs((n: number) => of(n), {
+        workers: 1,
+        buffer: 5,
+        scheduler,
+        rateLimit: { limit: 1, interval: 100 },
+      });
+
+    it('an iterable that is listened to while the window is full, or in a pause', async () => {
+      for (const shut of [(jobs: Jobs) => void jobs.offer(0), (jobs: Jobs) => jobs.pause(100)]) {
+        const scheduler = new VirtualTimeScheduler();
+        const jobs = handle(scheduler);
+        shut(jobs);
+        const before = jobs.stats.completed;
+        expect(scheduler.actions.length).to.equal(0);
+        jobs.listenTo([1, 2]);
+        scheduler.flush();
+        expect(jobs.stats.completed - before).to.equal(2);
+        await jobs.shutdown();
+      }
+    });
+
+    it('and no longer: jobs that are cleared, or given up', async () => {
+      for (const drop of [
+        (jobs: Jobs) => void jobs.clear(),
+        (_: unknown, controller: AbortController) => controller.abort(),
+      ]) {
+        const scheduler = new VirtualTimeScheduler();
+        const controller = new AbortController();
+        const jobs = handle(scheduler);
+        jobs.offer(0);
+        const given = jobs.submit(1, { signal: controller.signal }).catch(() => undefined);
+        expect(scheduler.actions.length).to.equal(1);
+        drop(jobs, controller);
+        expect(scheduler.actions.length).to.equal(0);
+        await given;
+        await jobs.shutdown();
+      }
+    });
+  });
 
   it('leaves the whole window free after a quiet spell', () =>
     marbles(({ hot, expectObservable }) => {

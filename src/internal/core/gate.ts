@@ -58,6 +58,7 @@ export class Gate {
       return this.#host.onOpen();
     }
     if (this.#host.isAwaited) this.#alarm.set(end);
+    else this.stop();
   }
 
   /** Nothing is timed any more. */

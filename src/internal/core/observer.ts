@@ -80,6 +80,8 @@ export interface Slot<T = unknown> {
   readonly isLingering: boolean;
   /** `work` has returned a promise: its one value comes with its end. */
   readonly isPromise: boolean;
+  /** The job has ended inside the call that has started it. */
+  readonly isInCall: boolean;
   /** Asks the job to end, with `reason` for its signal. */
   abort(reason: unknown): void;
   /** Judges the attempt as failed. Its work keeps the slot until it lets go. */

@@ -442,6 +442,8 @@ export class Pool<J, R>
 
   #onNotified(): void {
     this.#checkEmptied();
+    // Nobody may wait behind it any more.
+    this.#lookAtGate();
     this.turns?.onLeft();
     this.endWhenDone();
   }
@@ -496,6 +498,11 @@ export class Pool<J, R>
     return (
       this.store.length > 0 || this.puller !== undefined || (this.verdicts?.startable ?? 0) > 0 || this.#isWatched()
     );
+  }
+
+  /** Who waits behind the gate may be another. */
+  onPuller(): void {
+    this.#lookAtGate();
   }
 
   /** Somebody outside goes by its places. */

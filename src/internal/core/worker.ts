@@ -132,6 +132,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   #trace: Trace | undefined;
   /** It cannot be stopped: its value comes alone and with the verdict. */
   isPromise = false;
+  isInCall = false;
   #run: Run<R> | undefined;
   #iteration: AsyncIteration<R> | undefined;
   /** The job whose last attempt lingers here, or which waits here for its retry. */
@@ -537,6 +538,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const host = this.#host;
     const { observer } = host;
     const { isPromise, turn } = this;
+    this.isInCall = this.#state === STARTING;
     const endsResults = verdict === 'failed' && host.emitsValues;
     const isFatal = endsResults && turn?.isFirst !== false;
     if (isFatal || verdict === 'abandoned') this.#state = ENDED;

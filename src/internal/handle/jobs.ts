@@ -279,8 +279,9 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const isPromise = slot?.isPromise === true;
     const isTold =
       party === undefined ? record.isCalled : party.followers.size > 0 || (record.isCalled && !party.hasLeaderLeft);
-    if (party === undefined) this.#tellCaller(record, outcome, isPromise);
-    else this.#tellParty(party, outcome, isPromise);
+    const isInCall = slot?.isInCall === true;
+    if (party === undefined) this.#tellCaller(record, outcome, isPromise, isInCall);
+    else this.#tellParty(party, outcome, isPromise, isInCall);
     if (outcome.status === 'failed' && !isTold && record.lease === undefined && !this.#isHeard()) {
       reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
     }
@@ -290,15 +291,18 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   onCompletedUnheard(record: JobRecord<J, R>, value: R): boolean {
     const { door, lease, party, signal } = record;
     if (door !== SUBMITTED || (signal ?? party ?? lease) !== undefined || this.#outcomes.observed) return false;
+    const isInCall = record.slot!.isInCall;
     record.slot = undefined;
-    record.resolve!(value);
+    if (isInCall) this.#settleInCall(() => record.resolve!(value));
+    else record.resolve!(value);
     if (this.#idlers.length > 0) this.#wakeIdlersLater();
     return true;
   }
 
-  #tellCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean): void {
+  #tellCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean, isInCall: boolean): void {
     const { door, values } = record;
-    if (door === SUBMITTED) this.#settlePromise(record, outcome);
+    if (door === SUBMITTED && isInCall) this.#settleInCall(() => this.#settlePromise(record, outcome));
+    else if (door === SUBMITTED) this.#settlePromise(record, outcome);
     else if (values !== undefined) {
       record.values = undefined;
       this.#endValues(values, outcome, isPromise);
@@ -318,19 +322,27 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     { leader, firstJob, followers }: NonNullable<JobRecord<J, R>['party']>,
     outcome: JobOutcome<J, R>,
     isPromise: boolean,
+    isInCall: boolean,
   ): void {
     const own = (job: J): JobOutcome<J, R> => (outcome.status === 'dropped' ? { ...outcome, job } : outcome);
     leader.party = undefined;
-    this.#tellCaller(leader, own(firstJob), isPromise);
+    this.#tellCaller(leader, own(firstJob), isPromise, isInCall);
     for (const follower of followers) {
       follower.party = undefined;
       this.#cancellation.unwatch(follower);
-      runIn(follower.scope, () => this.#tellCaller(follower, own(follower.job), isPromise));
+      runIn(follower.scope, () => this.#tellCaller(follower, own(follower.job), isPromise, isInCall));
     }
   }
 
   onReleased(): void {
     this.#wakeIdlersLater();
+  }
+
+  /** Of a synchronous job only the promise can be held: a caller who awaits one after the other must not starve the event loop. */
+  #settleInCall(settle: () => void): void {
+    const { budget } = this.#pool;
+    if (budget.countAndCheck()) budget.hold({ resume: settle });
+    else settle();
   }
 
   #settlePromise(record: JobRecord<J, R>, outcome: JobOutcome<J, R>): void {

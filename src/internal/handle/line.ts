@@ -18,6 +18,8 @@ export interface Claim extends Linked<Claim> {
 export interface Places {
   /** Asked by a worker that looks for a job: the line, while somebody is in it. */
   puller: Puller | undefined;
+  /** {@link puller} is another. */
+  onPuller(): void;
   hasRoom(): boolean;
   mayReadAhead(): boolean;
   canStart(isNested: boolean): boolean;
@@ -41,7 +43,7 @@ export class Line implements Puller {
   /** If it is not in the line. */
   join(claim: Claim): void {
     if (claim.queue !== undefined) return;
-    this.#places.puller = this;
+    if (this.#places.puller === undefined) this.#setPuller(this);
     if (claim.isGroup) this.#group = claim;
     if (claim.isGroup && !this.#servedGroup) this.#claims.unshift(claim);
     else this.#claims.push(claim);
@@ -51,9 +53,14 @@ export class Line implements Puller {
   leave(claim: Claim): void {
     if (claim.queue === undefined) return;
     this.#claims.remove(claim);
-    if (this.#claims.length === 0) this.#places.puller = undefined;
+    if (this.#claims.length === 0) this.#setPuller(undefined);
     if (claim.isGroup) this.#group = undefined;
     if (claim.onlyStarts) this.#starters--;
+  }
+
+  #setPuller(puller: Puller | undefined): void {
+    this.#places.puller = puller;
+    this.#places.onPuller();
   }
 
   /** There may be room. A claim that has been served goes to the end. */

@@ -63,6 +63,8 @@ export class LaneStore<T> extends LeanStore<T> {
   }
 
   done(lane: Lane): void {
+    // Or its key, which may be a job, would be held until the next one is taken.
+    if (this.lane === lane) this.lane = undefined;
     // One of those that were locked may start instead.
     if (lane.length + lane.running > this.#limit) this.locked--;
     lane.running--;

@@ -150,6 +150,8 @@ export class QueueStore<T> implements JobStore<T> {
   }
 
   done(lane: object): void {
+    // Or its key, which may be a job, would be held until the next one is taken.
+    if (this.lane === lane) this.lane = undefined;
     this.#order.done?.(lane);
     this.#changed();
   }
