@@ -3,7 +3,15 @@
 import { expect } from 'chai';
 import { defer, from, lastValueFrom, map, range, Subject, takeWhile, VirtualTimeScheduler } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import { BackgroundJobs, pullFrom, pullThrough, toAsyncIterable, workerPool, workerPoolSettled } from '../src/index.js';
+import {
+  BackgroundJobs,
+  byKey,
+  pullFrom,
+  pullThrough,
+  toAsyncIterable,
+  workerPool,
+  workerPoolSettled,
+} from '../src/index.js';
 import { turn } from './support/guard.js';
 
 /** The default of `yieldAfter`. */
@@ -216,6 +224,30 @@ const paths: Record<string, Path> = {
   'await submit, a caller for each worker and one': async ({ count, workers, compute }) => {
     const jobs = new BackgroundJobs(async () => compute(), { workers, buffer: Infinity, hooks });
     await callers(workers + 1, count, () => jobs.submit(1));
+    await jobs.shutdown();
+  },
+  'synchronous jobs behind promises': async ({ count, workers, compute }) => {
+    const work = (n: number): Promise<number> | number[] => {
+      if (n < workers) return Promise.resolve(n);
+      compute();
+      return [n];
+    };
+    const jobs = new BackgroundJobs<number, number>(work as never, { workers, buffer: Infinity });
+    for (let i = 0; i < count + workers; i++) jobs.offer(i);
+    await jobs.idle();
+    await jobs.shutdown();
+  },
+  'synchronous jobs behind a job that waits for its retry': async ({ count, workers, compute }) => {
+    const work = (n: number, { attempt }: { readonly attempt: number }): number[] => {
+      if (n === 0 && attempt === 1) throw new Error('no');
+      compute();
+      return [n];
+    };
+    const config = { workers: 1, buffer: count, retry: { count: 1, delay: 1 }, queue: byKey((_: number) => 'one') };
+    const jobs = new BackgroundJobs(work, config);
+    for (let i = 0; i < count; i++) jobs.offer(i);
+    expect([jobs.stats.delayed, workers > 0]).to.eql([1, true]);
+    await jobs.idle();
     await jobs.shutdown();
   },
   'await submit, synchronous jobs': async ({ count, workers, compute }) => {

@@ -48,6 +48,8 @@ export class EventLoopBudget {
   #turn: Turn | undefined;
   /** No microtask has run since the clock was read. */
   #isSameCall = false;
+  /** The call that runs now is a timer's of the pool, or a turn's, and nobody's who brings jobs. */
+  #isOwnCall = false;
   /** The last answer of `countAndCheck`; while true, every event is held without a look at the clock. */
   #isUsedUp = false;
 
@@ -64,6 +66,25 @@ export class EventLoopBudget {
   /** Counts one event. `true`: the budget is used up, and the caller has to {@link hold} what comes next. */
   countAndCheck(): boolean {
     return this.#isUsedUp || (--this.#countdown <= 0 && this.#isOver() && !this.#isSameCall);
+  }
+
+  /**
+   * Counts a job that has ended in the call that started it. `true`: the budget is used up, and the worker has to {@link hold}
+   * its next start. A source, or a caller, that brings such jobs spends its own call on them.
+   */
+  countSynchronous(): boolean {
+    return this.#isOwnCall && (this.#isUsedUp || (--this.#countdown <= 0 && this.#isOver()));
+  }
+
+  /** Calls what the pool does by itself, and not for a call of the user's. */
+  wakeUp(call: () => void): void {
+    const before = this.#isOwnCall;
+    this.#isOwnCall = true;
+    try {
+      call();
+    } finally {
+      this.#isOwnCall = before;
+    }
   }
 
   /** Calls `held.resume()` after a turn of the event loop. Only when {@link countAndCheck} said so. */
@@ -124,7 +145,7 @@ export class EventLoopBudget {
   readonly #onTurn = (): void => {
     this.#turn = undefined;
     this.#countdown = 1;
-    this.#resumeHeld(() => this.#isOver());
+    this.wakeUp(() => this.#resumeHeld(() => this.#isOver()));
     if (this.#held.length > 0) this.#request().ref?.();
   };
 

@@ -510,6 +510,10 @@ export class Pool<J, R>
     return this.placesChanged?.observed === true;
   }
 
+  wakeUp(call: () => void): void {
+    this.budget.wakeUp(call);
+  }
+
   /** Workers take what waits; iterables are asked. */
   onOpen(): void {
     this.startWaiting();

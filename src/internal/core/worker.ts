@@ -197,16 +197,16 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       else {
         const { store, verdicts } = host;
         const due = verdicts && host.takeDue();
-        if (due) {
-          this.#restart(due);
-          continue;
+        if (due) this.#restart(due);
+        else {
+          host.turns?.choose();
+          const job = store.take();
+          this.#lane = store.lane;
+          if (verdicts) this.rank = store.rank;
+          this.#start(job, store.id, store.arrivedAt);
+          if (verdicts) host.onStarted();
         }
-        host.turns?.choose();
-        const job = store.take();
-        this.#lane = store.lane;
-        if (verdicts) this.rank = store.rank;
-        this.#start(job, store.id, store.arrivedAt);
-        if (verdicts) host.onStarted();
+        if (this.#state === FREE && !this.isIdle && host.budget.countSynchronous()) return host.budget.hold(this);
       }
     }
   }
@@ -334,11 +334,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     try {
       if (this.#isHeld(verdict, result)) return;
       this.#settle(verdict, result);
-      this.proceed();
+      this.#host.budget.wakeUp(this.#proceed);
     } catch (error) {
       this.#host.crash(error);
     }
   }
+
+  readonly #proceed = (): void => this.proceed();
 
   #lease(): Lease | undefined {
     return this.#host.isOwned ? (this.job as Owned).lease : undefined;
