@@ -472,9 +472,10 @@ export interface PoolConfig<J, R> extends MisnamedOptions {
    */
   readonly ordered?: boolean | undefined;
   /**
-   * Milliseconds, ≥ 0, of promise jobs, or of items of an async iterable, back to back after which the next one waits for
-   * a turn of the event loop, so that timers and I/O are not starved. Work that itself waits for a timer or I/O is not
-   * delayed, and nothing is in virtual time. `Infinity` turns it off. @default 5
+   * Milliseconds, ≥ 0, for which the pool may keep the event loop busy: with jobs that settle in microtasks, items of iterables,
+   * senders, and waiting jobs that it starts by itself. Then the next one waits for a turn of the loop, so that timers and I/O
+   * are not starved. Synchronous jobs of an Observable, or of calls, run in the call that brings them. Work that waits for a
+   * timer or I/O is not delayed, and nothing is in virtual time. `Infinity` turns it off. @default 5
    */
   readonly yieldAfter?: number | undefined;
   /**
