@@ -1,6 +1,7 @@
-import { catchError, EMPTY, map, Observable, throwError, timer } from 'rxjs';
-import { workerPoolSettled } from '../../src/index.js';
-import type { BufferOverflowError } from '../../src/index.js';
+import { expect } from 'chai';
+import { catchError, EMPTY, map, Observable, of, Subject, throwError, timer } from 'rxjs';
+import { byKey, workerPoolSettled } from '../../src/index.js';
+import type { BufferOverflowError, ShutdownLevel } from '../../src/index.js';
 import { marbles } from '../support/marbles.js';
 import { brief } from './support.js';
 
@@ -34,6 +35,29 @@ describe('workerPoolSettled', () => {
   });
 
   describe('errors', () => {
+    for (const end of ['drain', 'abandon', 'the end of the source'] as const) {
+      it(`of a callback fail their job, whose hook may end the intake: ${end}`, () => {
+        const source = new Subject<string>();
+        const stop = new Subject<ShutdownLevel>();
+        const told: string[] = [];
+        const config = {
+          workers: 1,
+          buffer: 1,
+          queue: byKey((_: string): string => {
+            throw new Error('key');
+          }),
+          shutdown: stop,
+          hooks: { settled: () => (end === 'the end of the source' ? source.complete() : stop.next(end)) },
+        };
+        source.pipe(workerPoolSettled((job: string) => of(job), config)).subscribe({
+          next: ({ job, status }) => told.push(`${job} ${status}`),
+          complete: () => told.push('complete'),
+        });
+        source.next('a');
+        expect(told).to.eql(['a failed', 'complete']);
+      });
+    }
+
     it('of jobs are outcomes, and the pool goes on', () =>
       marbles(({ hot, cold, expectObservable, expectSubscriptions }) => {
         const source = hot('    -ab-------|   ');

@@ -7,7 +7,7 @@ import { after } from '../support/after.js';
 import { checkConfig, checkCount, checkDuration, checkNotifier, wrong } from '../support/checks.js';
 import { isFunction, isObject } from '../support/is.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
-import { reportError, tearDown } from '../support/reporting.js';
+import { tearDown } from '../support/reporting.js';
 
 const NONE: readonly Holder[] = [];
 
@@ -129,23 +129,18 @@ class Retries<T> implements Verdicts<T>, Policy {
     // A hook that was told of the failure may have taken the job away.
     if (!this.#all.has(delayed)) return;
     let isCalling = true;
-    try {
-      delayed.timer = delay.pipe(take(1)).subscribe({
-        next: () => {
-          delayed.isDue = true;
-          this.#checkDue(delayed);
-          // The worker that has called looks for its next job anyway.
-          if (!isCalling) this.#doors.wakeUp(() => this.#doors.wake());
-        },
-        error: (error: unknown) => this.#fail(delayed, error),
-        complete: () => {
-          if (!delayed.isDue) this.#fail(delayed, delayed.error);
-        },
-      });
-    } catch (error) {
-      // The teardown of a notifier that has ended already.
-      reportError(error);
-    }
+    delayed.timer = delay.pipe(take(1)).subscribe({
+      next: () => {
+        delayed.isDue = true;
+        this.#checkDue(delayed);
+        // The worker that has called looks for its next job anyway.
+        if (!isCalling) this.#doors.wakeUp(() => this.#doors.wake());
+      },
+      error: (error: unknown) => this.#fail(delayed, error),
+      complete: () => {
+        if (!delayed.isDue) this.#fail(delayed, delayed.error);
+      },
+    });
     isCalling = false;
     if (!this.#all.has(delayed)) tearDown(delayed.timer);
   }
