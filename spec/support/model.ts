@@ -241,6 +241,7 @@ export class Model extends Actor {
   private sourceOpen: boolean;
   private intakeComplete = false;
   private failure: string | undefined;
+  private placing = 0;
 
   constructor(setting: Setting, tally: Map<string, number>) {
     super();
@@ -547,7 +548,12 @@ export class Model extends Actor {
       this.enqueue(job);
       return this.proceed(slot);
     }
-    if (this.place(job) === 'full' && overflow === 'error') this.failIntake('BufferOverflowError');
+    // What a hook does that is told of a refusal does not make its error a completion.
+    this.placing++;
+    const refusal = this.place(job);
+    this.placing--;
+    if (refusal === 'full' && overflow === 'error') this.failIntake('BufferOverflowError');
+    else if (!this.accepting) this.endIfDone();
   }
 
   /** All victims leave, and the arriving job has its place, before anybody is told. */
@@ -992,6 +998,8 @@ export class Model extends Actor {
     this.failure ??= error;
     this.releaseSource();
     this.endIntake();
+    // A hook may have ended it before.
+    this.endIfDone();
   }
 
   /** @param isCut items that wait for room are not run any more */
@@ -1025,7 +1033,7 @@ export class Model extends Actor {
   }
 
   private endIfDone(): void {
-    if (!this.intakeComplete || this.closed) return;
+    if (!this.intakeComplete || this.closed || this.placing > 0) return;
     if (this.slots.size > 0 || this.queue.length > 0 || this.telling > 0 || this.news.length > 0) return;
     this.finishWith(this.failure);
   }
