@@ -1,7 +1,7 @@
 // How many jobs run between two turns of the event loop. They are counted, not timed: a job of so many ms computes at least
 // that long, so that a slow machine only makes the count smaller.
 import { expect } from 'chai';
-import { defer, from, lastValueFrom, map, range, Subject, takeWhile, VirtualTimeScheduler } from 'rxjs';
+import { BehaviorSubject, defer, from, lastValueFrom, map, range, Subject, takeWhile, VirtualTimeScheduler } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import {
   BackgroundJobs,
@@ -249,6 +249,28 @@ const paths: Record<string, Path> = {
     expect([jobs.stats.delayed, workers > 0]).to.eql([1, true]);
     await jobs.idle();
     await jobs.shutdown();
+  },
+  'synchronous jobs behind a pause': async ({ count, workers, compute }) => {
+    const work = (n: number): number[] => {
+      compute();
+      return [n];
+    };
+    const jobs = new BackgroundJobs(work, { workers, buffer: count });
+    jobs.pause();
+    for (let i = 0; i < count; i++) jobs.offer(i);
+    jobs.resume();
+    await jobs.idle();
+    await jobs.shutdown();
+  },
+  'synchronous jobs that wait for workers': ({ count, workers, compute }) => {
+    const work = (n: number): number[] => {
+      compute();
+      return [n];
+    };
+    const crew = new BehaviorSubject(0);
+    const done = lastValueFrom(range(0, count).pipe(workerPool(work, { workers: crew, buffer: count })));
+    crew.next(workers);
+    return done;
   },
   'await submit, synchronous jobs': async ({ count, workers, compute }) => {
     const work = (n: number): number[] => {

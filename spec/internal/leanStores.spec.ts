@@ -38,7 +38,7 @@ describe('a store of payloads', () => {
       let taken = 0;
       fc.assert(
         fc.property(acts, (program) => {
-          const make = describedBy('queue', queue).makeStore('error', false);
+          const make = describedBy('queue', queue).makeStore('error', false, false);
           const lean = make<Job>(() => 0, false, true)!;
           const full = make<Job>(() => 0, false, false)!;
           expect(lean).to.be.instanceOf(made);

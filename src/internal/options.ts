@@ -71,11 +71,6 @@ export function readPoolOptions<J, R>(
       `overflow is 'drop-lowest', which goes by priority: give the pool queue: byPriority(…), or byKey(…) with it as its lane`,
     );
   const policies = policiesOf(options);
-  if (policies.turns !== undefined && order?.isRanked) {
-    throw new TypeError(
-      `ordered is true, and queue goes by priority: results cannot come in the order of arrival while jobs start in another; leave one of the two out`,
-    );
-  }
   return {
     work: work as (job: J, context: JobContext) => ObservableInput<R>,
     name: checkName('name', name),
@@ -85,7 +80,7 @@ export function readPoolOptions<J, R>(
     shutdown: checkNotifier('shutdown', shutdown),
     hooks: listeners,
     makeStore:
-      order?.makeStore(policy, ttl !== undefined || policies.turns !== undefined) ??
+      order?.makeStore(policy, ttl !== undefined, policies.turns !== undefined) ??
       (ttl === undefined ? undefined : timestamped),
     // Work with one parameter cannot look at its context in any way that costs something.
     showsContext: work.length !== 1 || listeners?.showsContext === true,

@@ -48,8 +48,8 @@ export class EventLoopBudget {
   #turn: Turn | undefined;
   /** No microtask has run since the clock was read. */
   #isSameCall = false;
-  /** The call that runs now is a timer's of the pool, or a turn's, and nobody's who brings jobs. */
-  #isOwnCall = false;
+  /** What waits is being started: no source and no caller brings it now. */
+  #isWakeUp = false;
   /** The last answer of `countAndCheck`; while true, every event is held without a look at the clock. */
   #isUsedUp = false;
 
@@ -70,20 +70,20 @@ export class EventLoopBudget {
 
   /**
    * Counts a job that has ended in the call that started it. `true`: the budget is used up, and the worker has to {@link hold}
-   * its next start. A source, or a caller, that brings such jobs spends its own call on them.
+   * its next start: in a wake-up. A source, or a caller, that brings such jobs spends its own call on them.
    */
   countSynchronous(): boolean {
-    return this.#isOwnCall && (this.#isUsedUp || (--this.#countdown <= 0 && this.#isOver()));
+    return this.#isWakeUp && (this.#isUsedUp || (--this.#countdown <= 0 && this.#isOver()));
   }
 
-  /** Calls what the pool does by itself, and not for a call of the user's. */
-  wakeUp(call: () => void): void {
-    const before = this.#isOwnCall;
-    this.#isOwnCall = true;
+  /** Calls `start`, which starts what waits. */
+  wakeUp(start: () => void): void {
+    const before = this.#isWakeUp;
+    this.#isWakeUp = true;
     try {
-      call();
+      start();
     } finally {
-      this.#isOwnCall = before;
+      this.#isWakeUp = before;
     }
   }
 

@@ -40,8 +40,8 @@ export class Buffer<T> {
   readonly #news = new Fifo<News | undefined>(undefined);
   /** Acceptances among the news: those of the youngest in the store, and perhaps of some that have left it. */
   #unannounced = 0;
-  /** Callbacks of an order that are being asked: they may end the intake, but not the pool. */
-  #reading = 0;
+  /** Callbacks of an order are being asked, or hooks are told what will end the results: they may end the intake, but not the pool. */
+  #deciding = 0;
   /** Losses that are being notified: a hook told of one may cause the next. */
   #notifying = 0;
 
@@ -60,7 +60,7 @@ export class Buffer<T> {
 
   /** A change has been counted that the observer has not been told of, or is being told of now; or a job is about to have its end. */
   get isNotifying(): boolean {
-    return this.#notifying > 0 || this.#reading > 0 || this.hasNews;
+    return this.#notifying > 0 || this.#deciding > 0 || this.hasNews;
   }
 
   /**
@@ -70,23 +70,21 @@ export class Buffer<T> {
   read(job: T, id: number): boolean {
     let isMerged = false;
     let failure: { readonly error: unknown } | undefined;
-    this.#reading++;
+    this.#deciding++;
     try {
       isMerged = this.store.read!(job, id);
     } catch (error) {
       failure = { error };
+      if (this.#observer) this.#fail(this.#observer, job, id, error);
     }
-    this.#reading--;
-    if (failure) return this.#failAtOnce(job, id, failure.error);
+    this.#deciding--;
+    if (failure) {
+      if (!this.#observer?.tellsOutcomes) throw failure.error;
+      if (!this.isNotifying) this.#onNotified();
+      return false;
+    }
     if (!isMerged) return true;
     this.refuse(job, id, 'coalesced');
-    return false;
-  }
-
-  #failAtOnce(job: T, id: number, error: unknown): false {
-    const observer = this.#observer;
-    if (observer) this.#fail(observer, job, id, error);
-    if (!observer?.tellsOutcomes) throw error;
     return false;
   }
 
@@ -100,7 +98,10 @@ export class Buffer<T> {
       return true;
     }
     if (!this.#mayEvict()) {
+      const endsResults = this.#overflow === 'error';
+      if (endsResults) this.#deciding++;
       this.refuse(job, id, 'full');
+      if (endsResults) this.#deciding--;
       return false;
     }
     const removed = this.#evict();

@@ -7,8 +7,6 @@ export interface GateHost {
   readonly isAwaited: boolean;
   /** The gate has opened. */
   onOpen(): void;
-  /** Calls what no call of the user's has led to. */
-  wakeUp(call: () => void): void;
 }
 
 /**
@@ -26,7 +24,7 @@ export class Gate {
   constructor(host: GateHost, now: () => number, scheduler: SchedulerLike) {
     this.#host = host;
     this.#now = now;
-    this.#alarm = new Alarm({ now, scheduler }, () => host.wakeUp(() => this.refresh()));
+    this.#alarm = new Alarm({ now, scheduler }, () => this.refresh());
   }
 
   /** No start before `end`, for `reason`; Infinity is until {@link open}. Of one reason the later end counts. */

@@ -114,18 +114,14 @@ export class AsyncIteration<T> implements Held {
 
   readonly #onItem = (item: IteratorResult<T>): void => {
     if (this.#isEnded) return;
-    let isDone: boolean;
     let value: T | undefined;
     try {
-      isDone = Boolean(checkItem(item).done);
-      if (!isDone) value = item.value as T;
+      this.#isEnded = Boolean(checkItem(item).done);
+      if (!this.#isEnded) value = item.value as T;
     } catch (error) {
       return this.#onError(error);
     }
-    if (isDone) {
-      this.#isEnded = true;
-      return this.#observer.complete();
-    }
+    if (this.#isEnded) return this.#observer.complete();
     this.#observer.next(value as T);
     if (this.#isEnded) return;
     if (!this.#budget?.countAndCheck()) return this.#ask();

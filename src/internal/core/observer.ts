@@ -104,8 +104,6 @@ export interface JobObserver<T, R> {
   /** A job has come: the answer is its id. */
   countOffered(job: T): number;
   countAccepted(): void;
-  /** It has come, has a place and starts, all in one call of its owner's. */
-  countDirect(): void;
   notifyAccepted(job: T, id: number): void;
   countRefused(job: T): void;
   notifyRefused(job: T, id: number, reason: RefusalReason): void;

@@ -67,8 +67,6 @@ export interface VerdictDoors<T> extends Pick<PoolDoors, 'scheduler'> {
   readonly isRanked: boolean;
   /** A retry is due, or a slot has been let go. */
   wake(): void;
-  /** Calls what no call of the user's has led to. */
-  wakeUp(call: () => void): void;
   /** The job's wait has ended without another attempt. */
   failDelayed(delayed: Delayed<T>, error: unknown): void;
   /** A job of `lane` has ended. */

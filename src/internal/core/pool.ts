@@ -10,7 +10,7 @@ import { Gate } from './gate.js';
 import type { GateHost } from './gate.js';
 import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
-import type { JobObserver, Owned, Slot } from './observer.js';
+import type { JobObserver, Slot } from './observer.js';
 import type { Delayed, Verdicts } from './delayed.js';
 import { toldOf } from './policy.js';
 import type { Policy, PolicyFactory, PoolDoors, Told, VerdictDoors, VerdictsFactory } from './policy.js';
@@ -83,6 +83,7 @@ export class Pool<J, R>
   /** Milliseconds. */
   readonly now: () => number;
   readonly buffer: Buffer<J>;
+  readonly crew: Crew<J, R>;
   readonly isOwned: boolean;
   readonly slots: Slots = new Slots();
   readonly store: JobStore<J>;
@@ -106,7 +107,6 @@ export class Pool<J, R>
   readonly #results: Subscriber<unknown>;
   readonly #failsAtEnd: boolean;
   readonly #crashesLater: boolean;
-  readonly #crew: Crew<J, R>;
   /** Workers that are looking for a job now. */
   #looking = 0;
   /** Starts on the stack, one in another. */
@@ -117,10 +117,9 @@ export class Pool<J, R>
   /** A job was queued because the stack was deep, although a worker is free. */
   #isPostponed = false;
   #failure: { readonly error: unknown } | undefined;
-  /** Errors that hooks are told of, before the results have them: meanwhile the results do not complete. */
-  #untold = 0;
   #hasEnded = false;
   readonly #stop = (): void => this.shutdown.stop();
+  readonly #startWaiting = (): void => this.startWaiting();
 
   constructor(
     options: CoreOptions<R>,
@@ -138,7 +137,7 @@ export class Pool<J, R>
     this.emitsValues = !observer?.tellsOutcomes;
     this.isOwned = isOwned;
     this.budget = new EventLoopBudget(options);
-    this.#crew = new Crew(options.workers);
+    this.crew = new Crew(options.workers);
     this.scheduler = options.scheduler;
     const now = (this.now = clockOf(options.scheduler));
     this.store = observer?.store ?? options.makeStore?.<J>(now, isOwned, true) ?? new PlainStore<J>();
@@ -202,11 +201,11 @@ export class Pool<J, R>
 
   /** How many may run at once. */
   get workers(): number {
-    return this.#crew.limit;
+    return this.crew.limit;
   }
 
   get places(): number {
-    return this.#crew.limit + this.#options.buffer;
+    return this.crew.limit + this.#options.buffer;
   }
 
   get isRanked(): boolean {
@@ -215,12 +214,12 @@ export class Pool<J, R>
 
   /** How many jobs could start now. */
   get free(): number {
-    return this.#crew.free;
+    return this.crew.free;
   }
 
   /** What runs. */
   get running(): readonly Slot<J>[] {
-    return this.#crew.inOrder().filter((worker) => worker.hasJob);
+    return this.crew.inOrder().filter((worker) => worker.hasJob);
   }
 
   // ---- Arrivals
@@ -231,7 +230,7 @@ export class Pool<J, R>
     // The gate first: it may open in this call, and then what waits takes the free workers, or its failure ends the pool.
     const isOpen = this.#lookAtGate();
     if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
-    else if (!isOpen || !this.#crew.hasFree) this.#queue(job, id);
+    else if (!isOpen || !this.crew.hasFree) this.#queue(job, id);
     else if (!this.store.isFifo || this.turns !== undefined) this.#queueAndStart(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
@@ -261,32 +260,17 @@ export class Pool<J, R>
     if (this.store.read !== undefined && !this.#read(job, id)) return;
     // What was pulled has asked for its place when there was one, and is nobody's victim; nor has it one.
     const isPulled = this.intake !== undefined;
-    this.#untold++;
     const isPlaced = this.buffer.place(job, id, isPulled || this.hasRoomForArrival(), !isPulled);
-    this.#untold--;
     this.onQueued();
     // The place may be that of the first in order.
     this.turns?.onLeft();
-    if (!isPlaced && this.#options.overflow === 'error')
-      this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
-    // A hook that was told of a loss may have ended the intake.
-    else if (!this.accepting) this.endWhenDone();
+    if (isPlaced || this.#options.overflow !== 'error') return;
+    this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
   }
 
   /** Does `job` need a place? A callback of the order that is asked here may have ended the pool. */
   #read(job: J, id: number): boolean {
-    // What a callback has thrown goes on to the results, once hooks have been told.
-    let needsPlace: boolean;
-    this.#untold++;
-    try {
-      needsPlace = this.buffer.read(job, id);
-    } finally {
-      this.#untold--;
-    }
-    if (!needsPlace) {
-      if (!this.accepting) this.endWhenDone();
-      return false;
-    }
+    if (!this.buffer.read(job, id)) return false;
     if (this.accepting && !this.closed) return true;
     this.buffer.refuse(job, id, 'closed');
     return false;
@@ -302,7 +286,7 @@ export class Pool<J, R>
   #startAtOnce(job: J, id: number): void {
     const { buffer } = this;
     this.#depth++;
-    const worker = this.#crew.takeIdle();
+    const worker = this.crew.takeIdle();
     if (worker === undefined) this.#spawn(() => void buffer.place(job, id, true, false));
     else if (this.mayStartDirectly) {
       this.observer?.countAccepted();
@@ -319,39 +303,19 @@ export class Pool<J, R>
 
   /** Nobody hears of an acceptance, nothing waits, and nobody could give a job: a job need not be seen to wait. */
   get mayStartDirectly(): boolean {
-    if (!this.#isQuiet() || this.store.length > 0 || this.puller) return false;
+    if (!this.isQuiet || this.store.length > 0 || this.puller) return false;
     return this.turns === undefined || this.turns.mayStart(1) > 0;
   }
 
   /** Jobs start as they come, and nobody hears of an acceptance. */
-  #isQuiet(): boolean {
+  get isQuiet(): boolean {
     if (!this.gate.isOpen || !this.store.isFifo || this.verdicts?.startable) return false;
     return !this.observer?.hearsAccepted && !this.buffer.hasNews;
   }
 
-  /** Starts a job that its owner has counted, where {@link mayStartDirectly} says so and a worker is idle. */
-  startDirectly(job: J & Owned): boolean {
-    if (this.closed || this.#looking > 0 || !this.mayStartDirectly) return false;
-    const worker = this.#crew.takeIdle();
-    if (worker === undefined) return false;
-    this.observer!.countDirect();
-    worker.startWith(job, job.id, job.arrivedAt);
-    return true;
-  }
-
-  /** Queues a job of its owner's, where every worker is busy and nobody hears of it: a fifth of what `submit` cost without. */
-  queueDirectly(job: J & Owned): boolean {
-    if (this.closed || this.#crew.hasFree || this.told.queued.length > 0) return false;
-    if (!this.#isQuiet() || !this.hasRoomForArrival()) return false;
-    job.keepScope();
-    this.observer!.countDirect();
-    this.store.push(job, job.id, true);
-    return true;
-  }
-
   /** @param onSubscribed the worker's first job is told of once mergeMap has subscribed to the worker */
   #spawn(onSubscribed: () => void = () => undefined): void {
-    const worker = this.#crew.spawn(this, () => {
+    const worker = this.crew.spawn(this, () => {
       // Before the first job, and after mergeMap's hold on the source: the source is let go first, then the jobs.
       // A closure here would hold the first job for as long as the pool lives.
       // eslint-disable-next-line rxjs-x/no-unbound-methods -- it is bound
@@ -382,8 +346,8 @@ export class Pool<J, R>
   /** Starts what waits while a worker is free. */
   startWaiting(): void {
     if (!this.#lookAtGate()) return;
-    while (this.gate.isOpen && this.#startable() > 0 && this.#crew.hasFree && !this.closed) {
-      const worker = this.#crew.takeIdle();
+    while (this.gate.isOpen && this.#startable() > 0 && this.crew.hasFree && !this.closed) {
+      const worker = this.crew.takeIdle();
       if (worker) worker.proceed();
       else this.#spawn();
     }
@@ -454,9 +418,9 @@ export class Pool<J, R>
   }
 
   #resize(workers: number): void {
-    this.#crew.resize(workers);
+    this.crew.resize(workers);
     if (this.newcomers === undefined) return;
-    this.startWaiting();
+    this.budget.wakeUp(this.#startWaiting);
     this.puller?.pull();
     this.placesChanged?.next();
   }
@@ -466,7 +430,7 @@ export class Pool<J, R>
     // The loop that runs looks again after each start.
     if (this.#isWaking || this.closed) return;
     this.#isWaking = true;
-    this.startWaiting();
+    this.budget.wakeUp(this.#startWaiting);
     this.#isWaking = false;
     this.puller?.pull();
     this.endWhenDone();
@@ -478,14 +442,16 @@ export class Pool<J, R>
 
   failDelayed(delayed: Delayed<J>, error: unknown): void {
     const { observer } = this;
+    const { turn } = delayed;
+    // A hook that is told may end the intake: these results do not complete any more.
+    if (this.emitsValues && turn === undefined) this.#hasEnded = true;
     if (observer) {
       observer.countFailed(delayed.job, delayed);
-      if (this.emitsValues) this.#untold++;
       this.buffer.lose(() => observer.notifyFailed(delayed.job, delayed.id, error, delayed));
-      if (this.emitsValues) this.#untold--;
     }
-    if (this.emitsValues && delayed.turn !== undefined) delayed.turn.fail(error);
-    else if (this.emitsValues) this.newcomers.error(error);
+    if (!this.emitsValues) return;
+    if (turn === undefined) this.newcomers.error(error);
+    else turn.fail(error);
   }
 
   #lookAtGate(): boolean {
@@ -510,13 +476,9 @@ export class Pool<J, R>
     return this.placesChanged?.observed === true;
   }
 
-  wakeUp(call: () => void): void {
-    this.budget.wakeUp(call);
-  }
-
   /** Workers take what waits; iterables are asked. */
   onOpen(): void {
-    this.startWaiting();
+    this.budget.wakeUp(this.#startWaiting);
     this.puller?.pull();
     this.placesChanged?.next();
   }
@@ -554,7 +516,7 @@ export class Pool<J, R>
   #dueStarts(): number {
     const { turns, verdicts } = this;
     if (verdicts === undefined) return 0;
-    if (turns === undefined) return Math.min(verdicts.startable, this.#crew.free);
+    if (turns === undefined) return Math.min(verdicts.startable, this.crew.free);
     return Math.min(verdicts.slotless, Math.max(0, this.workers - this.slots.active));
   }
 
@@ -575,7 +537,12 @@ export class Pool<J, R>
     const length = this.#ahead();
     const looking = this.#looking;
     if (!this.gate.isOpen || !this.#hasTurnForOneMore()) return false;
-    return (isNested ? looking > 0 && length === 0 : looking + this.#crew.free > length) && this.hasRoom();
+    return (isNested ? looking > 0 && length === 0 : looking + this.crew.free > length) && this.hasRoom();
+  }
+
+  /** A worker is looking for a job now, further down the stack. */
+  get isAsked(): boolean {
+    return this.#looking > 0;
   }
 
   /** A worker is looking for a job, and none waits for it. */
@@ -598,7 +565,7 @@ export class Pool<J, R>
       if (store.length < length) this.#pullForWorker();
     }
     if (this.#startableWaiting() <= 0 && !verdicts?.startable) return false;
-    return this.gate.isOpen && !this.closed && !this.#crew.isExcessive;
+    return this.gate.isOpen && !this.closed && !this.crew.isExcessive;
   }
 
   #pullForWorker(): void {
@@ -613,7 +580,7 @@ export class Pool<J, R>
   /** The worker that looks is going to start a retry: nobody is let in before it. */
   #isRetryNext(): boolean {
     const { hasJustStarted, startable } = this.verdicts!;
-    return startable > 0 && !hasJustStarted && this.gate.isOpen && !this.#crew.isExcessive;
+    return startable > 0 && !hasJustStarted && this.gate.isOpen && !this.crew.isExcessive;
   }
 
   /**
@@ -632,9 +599,9 @@ export class Pool<J, R>
 
   mayStartHeld(): boolean {
     const { verdicts } = this;
-    if (!this.#lookAtGate() || this.closed || this.slots.working >= this.#crew.limit) return false;
+    if (!this.#lookAtGate() || this.closed || this.slots.working >= this.crew.limit) return false;
     // Another worker is about to take what waits, whose turn it is.
-    const mayOther = this.#startableWaiting() > 0 && (this.#crew.hasFree || this.#looking > 0);
+    const mayOther = this.#startableWaiting() > 0 && (this.crew.hasFree || this.#looking > 0);
     return !(verdicts!.hasJustStarted && mayOther);
   }
 
@@ -644,14 +611,14 @@ export class Pool<J, R>
 
   onStarted(): void {
     const { holders, startable } = this.verdicts!;
-    if (holders.length > 0 || (startable > 0 && this.#crew.hasFree)) this.wake();
+    if (holders.length > 0 || (startable > 0 && this.crew.hasFree)) this.wake();
   }
 
   rest(worker: Worker<J, R>): void {
-    const { idle } = this.#crew;
+    const { idle } = this.crew;
     worker.isIdle = true;
-    if (idle.length < MOST_IDLE && !this.#crew.isExcessive) idle.push(worker);
-    else this.#crew.retire(worker);
+    if (idle.length < MOST_IDLE && !this.crew.isExcessive) idle.push(worker);
+    else this.crew.retire(worker);
     this.#checkEmptied();
     // Where the workers have become fewer, a job that waits in its slot may have had to wait for this one.
     if (this.verdicts && this.verdicts.holders.length > 0) this.wake();
@@ -680,7 +647,7 @@ export class Pool<J, R>
   // ---- The end
 
   get stoppable(): readonly Worker<J, R>[] {
-    return this.#crew.inOrder();
+    return this.crew.inOrder();
   }
 
   onEnd(teardown: Subscription): void {
@@ -728,13 +695,13 @@ export class Pool<J, R>
   /** Ends the pool once no worker has anything to do or to tell, and nothing waits. */
   endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
-    if (this.closed || this.#hasEnded || this.#untold > 0 || this.intake?.holdsEnd) return;
-    if (!this.#crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
+    if (this.closed || this.#hasEnded || this.intake?.holdsEnd) return;
+    if (!this.crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
     // Downstream is being told what was held.
     if (this.turns !== undefined && this.turns.length > 0) return;
     if (this.accepting) return this.intake?.onRest();
     this.#hasEnded = true;
-    this.#crew.retireIdle();
+    this.crew.retireIdle();
     if (this.#failure) this.newcomers.error(this.#failure.error);
     else this.newcomers.complete();
   }

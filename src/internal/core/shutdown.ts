@@ -2,7 +2,7 @@ import { Observable, takeWhile } from 'rxjs';
 import type { Subscriber, Subscription } from 'rxjs';
 import type { ShutdownLevel } from '../../types.js';
 import { show } from '../support/describe.js';
-import { callAndReport, reportError } from '../support/reporting.js';
+import { reportError } from '../support/reporting.js';
 import { misspelt } from '../support/suggest.js';
 import type { EventLoopBudget } from './budget.js';
 import type { Gate } from './gate.js';
@@ -109,21 +109,6 @@ export class Shutdown {
     if (level >= ABORT) for (const worker of pool.stoppable) worker.abort();
     if (level >= ABANDON) for (const worker of pool.stoppable) worker.abandon();
     pool.endWhenDone();
-  }
-
-  /** After a crash: waits for nothing, and lets no step keep the next one from being taken. */
-  abandon(): void {
-    const pool = this.#pool;
-    this.level = ABANDON;
-    // What a hook or a sender is told of now must not be taken in, nor started.
-    pool.gate.shut(this, Infinity);
-    callAndReport(() => pool.intake?.cut());
-    callAndReport(() => pool.dropWaiting());
-    for (const worker of pool.stoppable) {
-      callAndReport(() => worker.abort());
-      callAndReport(() => worker.abandon(true));
-    }
-    callAndReport(() => pool.budget.release());
   }
 
   /** At unsubscription or an error RxJS has let go of the source: aborts the running jobs, then drops what waits. */

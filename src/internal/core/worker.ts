@@ -334,13 +334,13 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     try {
       if (this.#isHeld(verdict, result)) return;
       this.#settle(verdict, result);
-      this.#host.budget.wakeUp(this.#proceed);
+      this.#host.budget.wakeUp(this.#startNext);
     } catch (error) {
       this.#host.crash(error);
     }
   }
 
-  readonly #proceed = (): void => this.proceed();
+  readonly #startNext = (): void => this.proceed();
 
   #lease(): Lease | undefined {
     return this.#host.isOwned ? (this.job as Owned).lease : undefined;
@@ -498,7 +498,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       if (delay !== undefined && this.#lateAbort === undefined) return this.#delay(result, delay, isReleased);
       if (delay !== undefined && isReleased) {
         verdict = 'aborted';
-        result = this.#reasonOf(this.#lateAbort!);
+        result = this.#reasonOf(this.#lateAbort!.reason);
       }
     }
     const lease = this.#lease();
@@ -674,7 +674,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const iteration = this.#iteration;
     const run = this.#run;
     const wasRunning = this.#state === RUNNING;
-    this.#abort = { reason: this.#reasonOf({ reason }) };
+    this.#abort = { reason: this.#reasonOf(reason) };
     if (iteration !== undefined) {
       this.#stopIteration(iteration, run!);
       return Attempt.abort(attempt, this.#abort.reason);
@@ -692,7 +692,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (wasRunning) this.proceed();
   }
 
-  #reasonOf({ reason }: { readonly reason: unknown }): unknown {
+  #reasonOf(reason: unknown): unknown {
     return reason === undefined ? new JobAbortedError(this.#payload()) : reason;
   }
 

@@ -1,5 +1,5 @@
 import type { Pool } from '../core/pool.js';
-import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import type { OwnedLifecycle } from '../lifecycle/ownedLifecycle.js';
 import { LinkedQueue } from '../support/linkedQueue.js';
 import type { RefusalReason } from '../../types.js';
 import type { Claim, Line } from './line.js';
@@ -23,12 +23,12 @@ export class Entrance<J, R> implements Claim {
   behind: Claim | undefined = undefined;
 
   readonly #pool: Pool<JobRecord<J, R>, R>;
-  readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
+  readonly #lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>;
   readonly #line: Line;
   /** The loop of the outermost call is running. */
   #isLooping = false;
 
-  constructor(pool: Pool<JobRecord<J, R>, R>, lifecycle: Lifecycle<JobRecord<J, R>, R, J>, line: Line) {
+  constructor(pool: Pool<JobRecord<J, R>, R>, lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>, line: Line) {
     this.#pool = pool;
     this.#lifecycle = lifecycle;
     this.#line = line;
@@ -37,7 +37,7 @@ export class Entrance<J, R> implements Claim {
   /** Takes the job in now, or refuses it; it never takes room for which a sender waits. */
   offer(record: JobRecord<J, R>): void {
     if (this.isOpen && !this.#isLooping && this.senders.length === 0) {
-      if (this.#startDirectly(record) || this.#pool.queueDirectly(record)) return;
+      if (this.#startDirectly(record) || this.#queueDirectly(record)) return;
     }
     this.#arrive(record, () => {
       if (!this.isOpen) return this.#refuse(record, 'closed');
@@ -120,17 +120,31 @@ export class Entrance<J, R> implements Claim {
   /** The short way of a job that nobody sees wait. What its start leads to is told and started as ever. */
   #startDirectly(record: JobRecord<J, R>): boolean {
     const pool = this.#pool;
+    if (pool.closed || pool.isAsked || !pool.mayStartDirectly) return false;
+    const worker = pool.crew.takeIdle();
+    if (worker === undefined) return false;
     this.#isLooping = true;
     try {
-      const isStarted = pool.startDirectly(record);
-      if (isStarted && (pool.buffer.hasNews || pool.store.length > 0)) this.#loop();
+      this.#lifecycle.countDirect();
+      worker.startWith(record, record.id, record.arrivedAt);
+      if (pool.buffer.hasNews || pool.store.length > 0) this.#loop();
       this.#isLooping = false;
-      return isStarted;
     } catch (error) {
       this.#isLooping = false;
       pool.crash(error);
-      return true;
     }
+    return true;
+  }
+
+  /** That of one that waits while every worker is busy, and that nobody hears of: `submit` cost a fifth more without it. */
+  #queueDirectly(record: JobRecord<J, R>): boolean {
+    const pool = this.#pool;
+    if (pool.closed || pool.crew.hasFree || pool.told.queued.length > 0) return false;
+    if (!pool.isQuiet || !pool.hasRoomForArrival()) return false;
+    record.keepScope();
+    this.#lifecycle.countDirect();
+    pool.store.push(record, record.id, true);
+    return true;
   }
 
   #loop(): void {

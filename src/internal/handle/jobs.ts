@@ -17,15 +17,16 @@ import type { Delayed } from '../core/delayed.js';
 import { Pool } from '../core/pool.js';
 import { ABORT, LEVELS } from '../core/shutdown.js';
 import type { Removed } from '../core/store.js';
-import { Lifecycle } from '../lifecycle/lifecycle.js';
-import type { JobOwner } from '../lifecycle/lifecycle.js';
+import { OwnedLifecycle } from '../lifecycle/ownedLifecycle.js';
+import type { JobOwner } from '../lifecycle/ownedLifecycle.js';
 import { runIn } from '../support/asyncScope.js';
 import { clockOf, isRealTime, oncePerRound, unfailing } from '../support/clock.js';
 import { Deferred } from '../support/deferred.js';
 import { checkDuration } from '../support/checks.js';
 import { isObject } from '../support/is.js';
-import { callAndReport, reportError } from '../support/reporting.js';
+import { reportError } from '../support/reporting.js';
 import { Cancellation } from './cancellation.js';
+import { abandonAll } from './crash.js';
 import { Entrance } from './entrance.js';
 import { Escalation } from './escalation.js';
 import { lenderOf } from './lender.js';
@@ -56,7 +57,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   /** While nobody watches: may be some microtasks old. */
   readonly #roughNow: () => number;
   readonly #store: RecordStore<J, R>;
-  readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
+  readonly #lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>;
   #pool!: Pool<JobRecord<J, R>, R>;
   #entrance!: Entrance<J, R>;
   #sources!: Sources<J>;
@@ -83,7 +84,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     const isExact = hooks !== undefined || makeStore !== undefined || !isRealTime(options.scheduler);
     this.#roughNow = isExact ? this.#now : () => (this.#outcomes.observed ? this.#now() : roughNow());
     this.#store = (makeStore?.(this.#now, true) as RecordStore<J, R> | undefined) ?? new RecordStore<J, R>();
-    this.#lifecycle = new Lifecycle({
+    this.#lifecycle = new OwnedLifecycle({
       hooks,
       now: this.#now,
       roughNow: this.#roughNow,
@@ -516,12 +517,9 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#wakeIdlers();
   }
 
-  /** The pipeline has thrown. Ends the pool without waiting for anything; every job gets its outcome. */
+  /** The pipeline has thrown. */
   #onCrash(error: unknown): void {
-    const { buffer, shutdown } = this.#pool;
-    buffer.isDeferred = false;
-    shutdown.abandon();
-    while (buffer.hasNews) callAndReport(() => void buffer.notifyNext());
+    abandonAll(this.#pool);
     if (this.#sources.isClosed) this.#onEnd();
     else this.#endsWhenClosed = true;
     reportError(error);

@@ -2,7 +2,7 @@ import type { Observable, Subscriber } from 'rxjs';
 import type { Intake } from '../core/intake.js';
 import type { CoreOptions, Pool } from '../core/pool.js';
 import type { Listeners } from '../lifecycle/hooks.js';
-import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import type { OwnedLifecycle } from '../lifecycle/ownedLifecycle.js';
 import { isObject } from '../support/is.js';
 import type { JobOutcome } from '../../types.js';
 import type { Entrance } from './entrance.js';
@@ -46,7 +46,7 @@ export interface Listened extends Claim {
 /** The inside of a handle that borrows. */
 export interface BorrowingParts<J, R> {
   readonly pool: Pool<JobRecord<J, R>, R>;
-  readonly lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
+  readonly lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>;
   readonly entrance: Entrance<J, R>;
   readonly line: Line;
   /** How many jobs may be out at once. */

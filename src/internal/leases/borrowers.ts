@@ -7,7 +7,7 @@ import { ABORT } from '../core/shutdown.js';
 import type { BorrowingParts, JobsOptions, Listened } from '../handle/lender.js';
 import type { Claim } from '../handle/line.js';
 import { JobRecord, PULLED, RecordStore } from '../handle/record.js';
-import { Lifecycle } from '../lifecycle/lifecycle.js';
+import { OwnedLifecycle } from '../lifecycle/ownedLifecycle.js';
 import { clockOf } from '../support/clock.js';
 import { reportError } from '../support/reporting.js';
 import type { JobOutcome } from '../../types.js';
@@ -17,7 +17,7 @@ import type { Borrower, LeaseOptions } from './lending.js';
 /** Takes a job out of a pool that another has now: one that waits never starts, one that runs is told to end. */
 function withdraw<J, R>(
   pool: Pool<JobRecord<J, R>, R>,
-  lifecycle: Lifecycle<JobRecord<J, R>, R, J>,
+  lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>,
   record: JobRecord<J, R>,
   reason: unknown,
   tell: (notify: () => void) => void,
@@ -40,7 +40,7 @@ export class PoolBorrower<J, R> implements Borrower<J>, Puller {
   readonly pool: Pool<JobRecord<J, R>, R>;
 
   readonly #now: () => number;
-  readonly #lifecycle: Lifecycle<JobRecord<J, R>, R, J>;
+  readonly #lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>;
   #jobs!: Subscriber<JobRecord<J, R>>;
   #lending!: Lending<J>;
   #ids = 0;
@@ -53,13 +53,11 @@ export class PoolBorrower<J, R> implements Borrower<J>, Puller {
   ) {
     const { hooks, makeStore, scheduler } = options;
     const now = (this.#now = clockOf(scheduler));
-    const ignore = (): void => undefined;
-    const observer = (this.#lifecycle = new Lifecycle<JobRecord<J, R>, R, J>({
+    const observer = (this.#lifecycle = new OwnedLifecycle<JobRecord<J, R>, R, J>({
       hooks,
       now,
       store: makeStore?.<JobRecord<J, R>>(now, true) ?? new RecordStore<J, R>(),
       deliver,
-      owner: { onAccepted: ignore, onValue: ignore, onSettled: ignore, onReleased: ignore },
     }));
     this.pool = new Pool(options, results, { observer, isOwned: true, failsAtEnd: deliver !== undefined });
   }

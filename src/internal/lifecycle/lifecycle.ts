@@ -1,27 +1,14 @@
 import type { Delayed } from '../core/delayed.js';
 import { AT_START } from '../core/observer.js';
-import type { JobObserver, Lease, Owned, Slot, Verdict } from '../core/observer.js';
+import type { JobObserver, Slot, Verdict } from '../core/observer.js';
 import type { JobStore, Removed, StoreFactory } from '../core/store.js';
 import type { Turn } from '../core/turns.js';
 import type { EvictionReason, JobDropped, JobOutcome, RefusalReason } from '../../types.js';
 import type { SchedulerLike } from 'rxjs';
-import { runIn } from '../support/asyncScope.js';
-import type { AsyncScope } from '../support/asyncScope.js';
 import { clockOf } from '../support/clock.js';
 import { WAS_DELAYED } from './hooks.js';
 import type { Listeners } from './hooks.js';
 import { TimestampedFifo } from './timestampedFifo.js';
-
-/** Who has made the records: told before the hooks that one has a place, and after them how it has ended. */
-export interface JobOwner<T, R, J> {
-  onAccepted(item: T): void;
-  onValue(item: T, value: R): void;
-  onSettled(item: T, outcome: JobOutcome<J, R>): void;
-  /** A job has completed. `false`: somebody beside its caller is told how, by {@link onSettled}. */
-  onCompletedUnheard?(item: T, value: R): boolean;
-  /** The slot of an attempt that lingered is free. */
-  onReleased(): void;
-}
 
 /** What a {@link Lifecycle} is made of. */
 export interface LifecycleParts<T, R, J> {
@@ -33,14 +20,6 @@ export interface LifecycleParts<T, R, J> {
   readonly store: JobStore<T>;
   /** Takes each outcome, in a form that emits outcomes. */
   readonly deliver?: ((outcome: JobOutcome<J, R>) => void) | undefined;
-  /** Then items are its records; by default an item is the user's job. */
-  readonly owner?: JobOwner<T, R, J> | undefined;
-}
-
-/** An outcome, as it is kept until its turn. */
-interface HeldOutcome<J, R> {
-  readonly outcome: JobOutcome<J, R>;
-  readonly scope: AsyncScope | undefined;
 }
 
 /** Jobs by what has become of them. */
@@ -62,9 +41,9 @@ export interface Accounts {
 
 /**
  * The life of every job of one subscription: the one writer of its accounts and its outcomes. For each event the state comes
- * first, then the hooks in their order, then the owner's promise, then downstream.
+ * first, then the hooks in their order, then downstream.
  *
- * @typeParam T the pool's item: the user's job, or a record of it
+ * @typeParam T the pool's item: the user's job here, and a record of it in the lifecycle of records
  * @typeParam J the user's job
  */
 export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
@@ -89,16 +68,14 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   readonly #now: () => number;
   readonly #roughNow: () => number;
   readonly #deliver: ((outcome: JobOutcome<J, R>) => void) | undefined;
-  readonly #owner: JobOwner<T, R, J> | undefined;
   #ids = 0;
 
-  constructor({ hooks, now, roughNow = now, store, deliver, owner }: LifecycleParts<T, R, J>) {
+  constructor({ hooks, now, roughNow = now, store, deliver }: LifecycleParts<T, R, J>) {
     this.#hooks = hooks;
     this.#now = now;
     this.#roughNow = roughNow;
     this.store = store;
     this.#deliver = deliver;
-    this.#owner = owner;
     this.tellsOutcomes = deliver !== undefined;
     this.hearsAccepted = hooks !== undefined && hooks.accepted.length > 0;
   }
@@ -109,7 +86,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   countOffered(item: T): number {
     this.accounts.offered++;
-    return this.#owner === undefined ? this.#ids++ : owned(item).id;
+    return this.idOf(item);
   }
 
   // ---- A place, or none
@@ -118,115 +95,61 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.accounts.accepted++;
   }
 
-  countDirect(): void {
-    this.accounts.offered++;
-    this.accounts.accepted++;
-  }
-
   notifyAccepted(item: T, id: number): void {
-    this.#owner?.onAccepted(item);
-    if (this.#hooks === undefined || this.#hooks.accepted.length === 0) return;
-    const job = this.#jobOf(item);
-    this.#runFor(item, () => {
-      for (const listener of this.#hooks!.accepted) listener(job, id);
-    });
+    if (!this.hearsAccepted) return;
+    const job = this.jobOf(item);
+    for (const listener of this.#hooks!.accepted) listener(job, id);
   }
 
-  countRefused(item: T): void {
-    if (this.#leaseOf(item) === undefined) this.accounts.refused++;
-    else this.accounts.returning++;
+  countRefused(_item: T): void {
+    this.accounts.refused++;
   }
 
   notifyRefused(item: T, id: number, reason: RefusalReason): void {
-    const queuedFor = this.#owner === undefined ? 0 : this.#since(owned(item).arrivedAt);
-    const job = this.#jobOf(item);
-    this.#end(item, { status: 'dropped', reason, job, id, attempts: 0, queuedFor, ranFor: 0 }, undefined, true);
-  }
-
-  /** A leased job that waits for room is another's now. It counts as waiting until its engine has answered. */
-  countLostSender(): void {
-    this.accounts.returning++;
-  }
-
-  /** It is accepted and aborted in one. */
-  notifyLostSender(item: T, reason: unknown): void {
-    const { accounts } = this;
-    const { id, lease } = owned(item);
-    lease!.giveBack(this.#abortedOf(item, reason), (answered) => {
-      accounts.returning--;
-      accounts.accepted++;
-      accounts.aborted++;
-      this.notifyAccepted(item, id);
-      this.#tellEnd(item, answered as JobOutcome<J, R>, undefined);
-    });
+    const job = this.jobOf(item);
+    this.end(item, { status: 'dropped', reason, job, id, attempts: 0, queuedFor: 0, ranFor: 0 });
   }
 
   countRemoved(removed: readonly Removed<T>[]): void {
-    for (const { attempts, job } of removed) this.#count(job, 'evicted', attempts !== undefined);
+    for (const { attempts, job } of removed) this.count(job, 'evicted', attempts !== undefined);
   }
 
   notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
-    for (const item of removed) this.#end(item.job, this.droppedOf(item, reason), item.turn);
+    for (const item of removed) this.end(item.job, this.droppedOf(item, reason), item.turn);
   }
 
   /** The outcome of a job that has lost its place. */
-  droppedOf(removed: Removed<T> | Delayed<T>, reason: EvictionReason): JobDropped<J> {
+  droppedOf(removed: Removed<T> | Delayed<T>, reason: JobDropped<J>['reason']): JobDropped<J> {
     const { arrivedAt, id } = removed;
-    const job = this.#jobOf(removed.job);
+    const job = this.jobOf(removed.job);
     if ('error' in removed) {
       const { attempts, error, queuedFor, ranFor } = removed;
       return { status: 'dropped', reason, error, job, id, attempts, queuedFor, ranFor };
     }
-    return { status: 'dropped', reason, job, id, attempts: 0, queuedFor: this.#since(arrivedAt), ranFor: 0 };
-  }
-
-  /** Counts items whose callers gave them up while they waited, for their first start or for a retry. */
-  countWithdrawn(items: readonly T[]): void {
-    for (const item of items) this.#count(item, 'aborted', owned(item).delayed !== undefined);
-  }
-
-  notifyWithdrawn(item: T, reason: unknown): void {
-    this.#end(item, this.#abortedOf(item, reason), owned(item).delayed?.turn);
-  }
-
-  /** The outcome of a job that was given up while it waited. */
-  #abortedOf(item: T, reason: unknown): JobOutcome<J, R> {
-    const { id, arrivedAt, delayed } = owned(item);
-    const job = this.#jobOf(item);
-    const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: this.#since(arrivedAt), ranFor: 0 };
-    return { status: 'aborted', reason, settled: true, job, id, attempts, queuedFor, ranFor };
+    return { status: 'dropped', reason, job, id, attempts: 0, queuedFor: this.since(arrivedAt), ranFor: 0 };
   }
 
   countFailed(item: T, delayed?: Delayed<T>): void {
-    this.#count(item, 'failed', delayed !== undefined);
+    this.count(item, 'failed', delayed !== undefined);
   }
 
   notifyFailed(item: T, id: number, error: unknown, delayed?: Delayed<T>): void {
     const { attempts, queuedFor, ranFor } = delayed ?? { attempts: 0, queuedFor: 0, ranFor: 0 };
-    const job = this.#jobOf(item);
-    this.#end(item, { status: 'failed', error, job, id, attempts, queuedFor, ranFor }, delayed?.turn);
+    const job = this.jobOf(item);
+    this.end(item, { status: 'failed', error, job, id, attempts, queuedFor, ranFor }, delayed?.turn);
   }
 
   // ---- A slot
 
   started(slot: Slot<T>): void {
     const hooks = this.#hooks;
-    const item = slot.job;
     slot.startedAt = this.#roughNow();
     if (slot.arrivedAt === AT_START) slot.arrivedAt = slot.startedAt;
     this.accounts.running++;
     if (slot.earlier !== undefined) this.accounts.delayed--;
-    if (this.#owner !== undefined) {
-      owned(item).slot = slot;
-      owned(item).delayed = undefined;
-    }
     if (hooks === undefined || hooks.started.length === 0) return;
-    const [job, { context, id }] = [this.#jobOf(item), slot];
+    const [job, { context, id }] = [this.jobOf(slot.job), slot];
     for (const listener of hooks.started) listener(job, context, id);
-  }
-
-  emitted(slot: Slot<T>, value: R): void {
-    this.#owner?.onValue(slot.job, value);
   }
 
   outcomeOf(
@@ -234,10 +157,10 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     verdict: Verdict,
     result: unknown,
   ): JobOutcome<J, R> {
-    const job = this.#jobOf(item);
+    const job = this.jobOf(item);
     let attempts = 1;
     let queuedFor = Math.max(0, startedAt - arrivedAt);
-    let ranFor = this.#since(startedAt);
+    let ranFor = this.since(startedAt);
     if (earlier !== undefined) {
       attempts += earlier.attempts;
       queuedFor = earlier.queuedFor;
@@ -258,128 +181,88 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     outcome: JobOutcome<unknown, R> | undefined,
   ): void {
     const { accounts } = this;
-    const { job, turn } = slot;
     // A lost lease is aborted, whatever the work has come to.
     const status = outcome?.status ?? verdict;
     accounts.running--;
     if (status === 'completed') accounts.completed++;
     else if (status === 'failed') accounts.failed++;
     else accounts.aborted++;
-    if (status === 'completed' && this.#hooks === undefined && outcome === undefined && turn === undefined) {
-      if (this.#owner?.onCompletedUnheard?.(job, result as R)) return;
-    }
-    this.#tell(job, (outcome as JobOutcome<J, R>) ?? this.outcomeOf(slot, verdict, result), isReleased, turn);
+    this.tell(slot.job, (outcome as JobOutcome<J, R>) ?? this.outcomeOf(slot, verdict, result), isReleased, slot.turn);
   }
 
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {
     const { arrivedAt, attempt, earlier, id, job: item, startedAt } = slot;
     delayed.queuedFor = earlier?.queuedFor ?? Math.max(0, startedAt - arrivedAt);
-    delayed.ranFor = (earlier?.ranFor ?? 0) + this.#since(startedAt);
+    delayed.ranFor = (earlier?.ranFor ?? 0) + this.since(startedAt);
     this.accounts.running--;
     this.accounts.delayed++;
-    if (this.#owner !== undefined) {
-      owned(item).slot = undefined;
-      owned(item).delayed = delayed;
-    }
     const hooks = this.#hooks;
     if (hooks === undefined) return;
-    const job = this.#jobOf(item);
+    const job = this.jobOf(item);
     for (const listener of hooks.retrying) listener(job, error, attempt, id);
     if (isReleased) for (const listener of hooks.released) listener(job, id);
   }
 
   released(item: T, id: number): void {
     const hooks = this.#hooks;
-    if (hooks !== undefined && hooks.released.length > 0) {
-      const job = this.#jobOf(item);
-      this.#runFor(item, () => {
-        for (const listener of hooks.released) listener(job, id);
-      });
-    }
-    this.#owner?.onReleased();
-    this.#leaseOf(item)?.onReleased();
+    if (hooks === undefined) return;
+    const job = this.jobOf(item);
+    for (const listener of hooks.released) listener(job, id);
   }
 
   // ---- Of a job that has no slot
 
-  /** The end of a leased one is counted when its engine has answered. */
-  #count(item: T, account: keyof Accounts, wasDelayed: boolean): void {
+  protected count(_item: T, account: keyof Accounts, wasDelayed: boolean): void {
     const { accounts } = this;
-    if (this.#leaseOf(item) !== undefined) {
-      if (!wasDelayed) accounts.leaving++;
-      return;
-    }
     accounts[account]++;
     if (wasDelayed) accounts.delayed--;
   }
 
-  #end(item: T, outcome: JobOutcome<J, R>, turn?: Turn, isRefused = false): void {
-    const lease = this.#leaseOf(item);
-    if (lease === undefined) return this.#tellEnd(item, outcome, turn);
-    lease.giveBack(outcome, (answered) => {
-      const { accounts } = this;
-      accounts[isRefused ? 'refused' : accountOf(answered)]++;
-      accounts[isRefused ? 'returning' : answered.attempts > 0 ? 'delayed' : 'leaving']--;
-      this.#tellEnd(item, answered as JobOutcome<J, R>, turn);
-    });
-  }
-
-  #tellEnd(item: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
+  protected end(item: T, outcome: JobOutcome<J, R>, turn?: Turn): void {
     // An engine may have frozen it.
     if (outcome.attempts > 0) Reflect.defineProperty(outcome, WAS_DELAYED, { value: true });
-    this.#runFor(item, () => this.#tell(item, outcome, false, turn));
+    this.runFor(item, () => this.tell(item, outcome, false, turn));
     if (this.tellsOutcomes) turn?.end();
   }
 
-  #tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean, turn: Turn | undefined): void {
+  protected tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean, turn: Turn | undefined): void {
     const hooks = this.#hooks;
     if (hooks !== undefined) {
       for (const listener of hooks.settled) listener(outcome);
       if (isReleased) for (const listener of hooks.released) listener(outcome.job, outcome.id);
     }
-    this.#owner?.onSettled(item, outcome);
+    this.onTold(item, outcome, turn);
+  }
+
+  /** Hooks have been told. */
+  protected onTold(_item: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
     if (turn === undefined) this.#deliver?.(outcome);
-    else if (this.tellsOutcomes) turn.tell(this.#held(item, outcome, turn));
+    else if (this.tellsOutcomes) turn.tell(outcome);
   }
 
-  /** An outcome that may have to wait for its turn is told in the async context of its own job then. */
-  #held(item: T, outcome: JobOutcome<J, R>, { isFirst }: Turn): HeldOutcome<J, R> {
-    if (this.#owner === undefined || isFirst) return { outcome, scope: undefined };
-    owned(item).keepScope();
-    return { outcome, scope: owned(item).scope };
+  /** What has been told to a {@link Turn} has come to its turn. */
+  deliver(outcome: unknown): void {
+    this.#deliver!(outcome as JobOutcome<J, R>);
   }
 
-  deliver(held: unknown): void {
-    const { outcome, scope } = held as HeldOutcome<J, R>;
-    runIn(scope, () => this.#deliver!(outcome));
+  // ---- What an item is
+
+  protected idOf(_item: T): number {
+    return this.#ids++;
   }
 
-  #runFor(item: T, fn: () => void): void {
-    if (this.#owner === undefined) fn();
-    else runIn(owned(item).scope, fn);
+  protected jobOf(item: T): J {
+    return item as unknown as J;
   }
 
-  #jobOf(item: T): J {
-    return (this.#owner === undefined ? item : owned(item).job) as J;
-  }
-
-  #leaseOf(item: T): Lease | undefined {
-    return this.#owner === undefined ? undefined : owned(item).lease;
+  protected runFor(_item: T, fn: () => void): void {
+    fn();
   }
 
   /** Never negative: the clock of a user's scheduler may be set back. */
-  #since(time: number): number {
+  protected since(time: number): number {
     return Math.max(0, this.#now() - time);
   }
-}
-
-function accountOf({ status }: JobOutcome<unknown, unknown>): 'completed' | 'failed' | 'evicted' | 'aborted' {
-  return status === 'dropped' ? 'evicted' : status;
-}
-
-/** An item, where the owner has made it. */
-function owned(item: unknown): Owned {
-  return item as Owned;
 }
 
 /** The lifecycle of a form whose jobs belong to nobody: the user's payloads, with their ids and times beside them. */

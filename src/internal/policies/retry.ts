@@ -134,7 +134,7 @@ class Retries<T> implements Verdicts<T>, Policy {
         delayed.isDue = true;
         this.#checkDue(delayed);
         // The worker that has called looks for its next job anyway.
-        if (!isCalling) this.#doors.wakeUp(() => this.#doors.wake());
+        if (!isCalling) this.#doors.wake();
       },
       error: (error: unknown) => this.#fail(delayed, error),
       complete: () => {

@@ -11,18 +11,25 @@ const QUEUE = Symbol.for('rxjs-background-jobs:queue');
 
 /** What a description keeps: the code of an order comes with it, and a pool without one carries none. */
 interface Described extends QueueRules {
-  /** @param keepsArrivals the oldest is asked for, whatever the order of starts */
-  readonly makeStore: (overflow: Overflow, keepsArrivals: boolean) => StoreFactory;
+  /** @throws TypeError for a pool that this order contradicts */
+  readonly makeStore: (overflow: Overflow, hasTtl: boolean, isOrdered: boolean) => StoreFactory;
 }
 
 export function describeQueue<J>(rules: QueueRules): JobQueue<J> {
-  const makeStore =
-    (overflow: Overflow, keepsArrivals: boolean): StoreFactory =>
-    <T>(now: () => number, isOwned: boolean, isUnwatched = false) => {
+  const makeStore = (overflow: Overflow, hasTtl: boolean, isOrdered: boolean): StoreFactory => {
+    if (isOrdered && rules.isRanked) {
+      throw new TypeError(
+        `ordered is true, and queue goes by priority: results cannot come in the order of arrival while jobs start in another; leave one of the two out`,
+      );
+    }
+    // The oldest is asked for then, whatever the order of starts.
+    const keepsArrivals = hasTtl || isOrdered;
+    return <T>(now: () => number, isOwned: boolean, isUnwatched = false) => {
       const isLean = isUnwatched && !isOwned && !keepsArrivals && !isEvicting(overflow);
       const lean = isLean ? rules.makeLean?.<T>() : undefined;
       return lean ?? new QueueStore<T>({ rules, overflow, keepsArrivals, now, isOwned });
     };
+  };
   const described: Described = { ...rules, makeStore };
   return Object.freeze({ [QUEUE]: described }) as unknown as JobQueue<J>;
 }
