@@ -50,7 +50,8 @@ describe('examples of doc comments', () => {
     expect(examples.size).to.equal(tags.length);
   });
 
-  it('compile', () => {
+  it('compile', function () {
+    this.timeout(60_000); // a whole compiler, perhaps beside other work
     expect(problemsOf(programs.map(([title, code]) => (COMPILED[title] ?? '') + code))).to.eql([]);
   });
 

@@ -93,7 +93,8 @@ describe('README and AGENTS.md', () => {
     });
   });
 
-  it('compiles', () => {
+  it('compiles', function () {
+    this.timeout(60_000); // a whole compiler, perhaps beside other work
     expect(compiledOnly).to.have.lengthOf(1);
     expect(problemsOf([...blocks, ...compiledOnly])).to.deep.equal([]);
   });

@@ -17,7 +17,8 @@ ${example}`;
 
 describe('BackgroundJobs', () => {
   describe('example', () => {
-    it('compiles', () => {
+    it('compiles', function () {
+      this.timeout(60_000); // a whole compiler, perhaps beside other work
       expect(problemsOf([program])).to.eql([]);
     });
 
