@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { Subject } from 'rxjs';
 import { byKey, leaseFrom } from '../../src/index.js';
-import type { JobOutcome } from '../../src/index.js';
+import type { JobHooks, JobOutcome } from '../../src/index.js';
 import { Deferred, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
 import { echo, Engine, FORMS, lineOf, nameOf, rest, Run } from './support.js';
@@ -235,15 +235,8 @@ describe('leaseFrom: lost', () => {
     const [one, two] = [new Engine([], { isDeaf: true }), new Engine([], { isDeaf: true })];
     const held = new Held<string>();
     const accepted: string[] = [];
-    const run = new Run('listenTo', [one, two], held.promises, {
-      workers: 1,
-      buffer: 0,
-      hooks: { accepted: (job) => accepted.push(job) },
-    });
-    await rest();
-    one.give('a');
-    two.give('b');
-    await rest();
+    const hooks = { accepted: (job: string) => accepted.push(job) };
+    const run = await oneThatWaits(one, two, held, hooks);
     const sent = run.pool!.send('x');
     two.lost.next('b');
     await rest();
@@ -268,12 +261,8 @@ describe('leaseFrom: lost', () => {
     const held = new Held<string>();
     const accepted: string[] = [];
     const hooks = { accepted: (job: string) => accepted.push(job) };
-    const run = new Run('listenTo', [one, two], held.promises, { workers: 1, buffer: 0, hooks });
+    const run = await oneThatWaits(one, two, held, hooks);
     const jobs = run.pool!;
-    await rest();
-    one.give('a');
-    two.give('b');
-    await rest();
     two.lost.next('b');
     await rest();
     expect(two.told).to.eql(['b aborted: LeaseLostError']);
@@ -315,11 +304,7 @@ describe('leaseFrom: lost', () => {
   it('takes the only job out that waits for room: the next one is let in as ever', async () => {
     const [one, two] = [new Engine([], { isDeaf: true }), new Engine([], { isDeaf: true })];
     const held = new Held<string>();
-    const run = new Run('listenTo', [one, two], held.promises, { workers: 1, buffer: 0 });
-    await rest();
-    one.give('a');
-    two.give('b');
-    await rest();
+    const run = await oneThatWaits(one, two, held);
     two.lost.next('b');
     await rest();
     expect(run.pool!.stats).to.include({ accepted: 2, aborted: 1, waiting: 0 });
@@ -336,3 +321,13 @@ describe('leaseFrom: lost', () => {
     expect([one.told, two.told]).to.eql([['a completed'], ['b aborted: LeaseLostError', 'c completed']]);
   });
 });
+
+/** A pool of one worker, without a buffer, that runs the first engine's 'a': the second one's 'b' waits for room. */
+async function oneThatWaits(one: Engine, two: Engine, held: Held<string>, hooks?: JobHooks<string>): Promise<Run> {
+  const run = new Run('listenTo', [one, two], held.promises, { workers: 1, buffer: 0, ...(hooks && { hooks }) });
+  await rest();
+  one.give('a');
+  two.give('b');
+  await rest();
+  return run;
+}

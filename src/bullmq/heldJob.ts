@@ -11,7 +11,7 @@ interface Answer {
   reject(error: unknown): void;
 }
 
-/** The subscription that a job was fetched for. */
+/** How a job was fetched: what its end needs to know of that. */
 interface Fetched {
   readonly token: string;
   /** Its place among all that were fetched. */
