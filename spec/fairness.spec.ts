@@ -1,7 +1,17 @@
 // How many jobs run between two turns of the event loop. They are counted, not timed: a job of so many ms computes at least
 // that long, so that a slow machine only makes the count smaller.
 import { expect } from 'chai';
-import { BehaviorSubject, defer, from, lastValueFrom, map, range, Subject, takeWhile, VirtualTimeScheduler } from 'rxjs';
+import {
+  BehaviorSubject,
+  defer,
+  from,
+  lastValueFrom,
+  map,
+  range,
+  Subject,
+  takeWhile,
+  VirtualTimeScheduler,
+} from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import {
   BackgroundJobs,
