@@ -58,6 +58,48 @@ describe('rateLimit', () => {
         await jobs.shutdown();
       }
     });
+
+    it('and no longer: an iterable that is not listened to any more', async () => {
+      const scheduler = new VirtualTimeScheduler();
+      const jobs = handle(scheduler);
+      jobs.offer(0);
+      const subscription = jobs.listenTo([1, 2]);
+      expect(scheduler.actions.length).to.equal(1);
+      subscription.unsubscribe();
+      expect(scheduler.actions.length).to.equal(0);
+      await jobs.shutdown();
+    });
+
+    it('and no longer: a pause that is over before its time', async () => {
+      const scheduler = new VirtualTimeScheduler();
+      const jobs = new BackgroundJobs((n: number) => of(n), { workers: 1, buffer: 5, scheduler });
+      jobs.pause(1000);
+      jobs.offer(0);
+      expect(scheduler.actions.length).to.equal(1);
+      jobs.resume();
+      expect([jobs.stats.completed, scheduler.actions.length]).to.eql([1, 0]);
+      await jobs.shutdown();
+    });
+
+    it('and no longer: a job that has expired behind the window', () => {
+      const scheduler = new VirtualTimeScheduler();
+      const config = { workers: 1, buffer: 5, scheduler, ttl: 10, rateLimit: { limit: 1, interval: 100 } };
+      const outcomes: string[] = [];
+      const source = new Subject<number>();
+      source
+        .pipe(workerPoolSettled((n: number) => of(n), config))
+        .subscribe(({ job, status }) => outcomes.push(`${scheduler.now()}: ${job} ${status}`));
+      source.next(0);
+      source.next(1);
+      scheduler.schedule(() => {
+        // The action that runs is taken off the line before it is executed.
+        expect(scheduler.actions.length).to.equal(0);
+        expect(outcomes).to.eql(['0: 0 completed', '10: 1 dropped']);
+      }, 11);
+      scheduler.flush();
+      expect(scheduler.now()).to.equal(11);
+      source.complete();
+    });
   });
 
   it('leaves the whole window free after a quiet spell', () =>

@@ -406,8 +406,6 @@ export class Pool<J, R>
 
   #onNotified(): void {
     this.#checkEmptied();
-    // Nobody may wait behind it any more.
-    this.#lookAtGate();
     this.turns?.onLeft();
     this.endWhenDone();
   }
