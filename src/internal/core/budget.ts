@@ -73,7 +73,7 @@ export class EventLoopBudget {
    * its next start: in a wake-up. A source, or a caller, that brings such jobs spends its own call on them.
    */
   countSynchronous(): boolean {
-    return this.#isWakeUp && (this.#isUsedUp || (--this.#countdown <= 0 && this.#isOver()));
+    return this.#isWakeUp && --this.#countdown <= 0 && this.#isOver();
   }
 
   /** Calls `start`, which starts what waits. */

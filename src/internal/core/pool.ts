@@ -578,7 +578,7 @@ export class Pool<J, R>
   /** The worker that looks is going to start a retry: nobody is let in before it. */
   #isRetryNext(): boolean {
     const { hasJustStarted, startable } = this.verdicts!;
-    return startable > 0 && !hasJustStarted && this.gate.isOpen && !this.crew.isExcessive;
+    return startable > 0 && !hasJustStarted && this.gate.isOpen;
   }
 
   /**
