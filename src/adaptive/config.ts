@@ -15,7 +15,8 @@ export interface AdaptiveWorkersConfig {
   readonly tolerance?: number | undefined;
   /**
    * Does this failure say that the other side has too much to do? A failure that does not tells nothing. Asked about each failed
-   * attempt, never about an abort. @default every failure does
+   * attempt, never about an abort. Give it where single jobs fail for reasons of their own, because each overload takes a fifth of the
+   * limit: with one such failure in fifty, 64 workers become 11, and under `'gradient'` 2. @default every failure does
    */
   readonly isOverload?: ((error: unknown) => boolean) | undefined;
 }
