@@ -11,6 +11,7 @@ import {
   Subject,
   throwError,
   timer,
+  TimeoutError,
   toArray,
   VirtualTimeScheduler,
 } from 'rxjs';
@@ -178,6 +179,30 @@ describe('retry', () => {
         expect(outcomes.map(({ status, attempts }) => [status, attempts])).to.eql([['aborted', 1]]);
       });
     }
+
+    it('starts no other attempt where its work goes on after a timeout: that has failed', async () => {
+      const scheduler = new VirtualTimeScheduler();
+      const controller = new AbortController();
+      const work = new Deferred();
+      const outcomes: JobOutcome<string, unknown>[] = [];
+      const jobs = new BackgroundJobs<string, unknown>(() => work.promise, {
+        workers: 1,
+        buffer: 1,
+        scheduler,
+        timeout: 10,
+        retry: { delay: () => (controller.abort('left'), of(0)) },
+        hooks: { settled: (outcome) => outcomes.push(outcome) },
+      });
+      const fate = fateOf(jobs.submit('a', { signal: controller.signal }));
+      scheduler.flush();
+      expect(outcomes.map(({ status, attempts }) => [status, attempts])).to.eql([['failed', 1]]);
+      expect(outcomes[0]).to.have.property('error').that.is.an.instanceOf(TimeoutError);
+      expect(jobs.stats).to.include({ running: 0, lingering: 1, delayed: 0 });
+      work.resolve();
+      await jobs.shutdown();
+      expect(fate).to.eql({ status: 'rejected', value: 'left' });
+      expect(outcomes).to.have.lengthOf(1);
+    });
   });
 
   it('tells the attempts of a job that starts in the slot of another, from inside its retrying hook', () => {
