@@ -7,6 +7,7 @@ export interface GateHost {
   readonly isAwaited: boolean;
   /** The gate has opened. */
   onOpen(): void;
+  crash(error: unknown): void;
 }
 
 /**
@@ -24,7 +25,7 @@ export class Gate {
   constructor(host: GateHost, now: () => number, scheduler: SchedulerLike) {
     this.#host = host;
     this.#now = now;
-    this.#alarm = new Alarm({ now, scheduler }, () => this.refresh());
+    this.#alarm = new Alarm({ now, scheduler, fail: (error) => host.crash(error) }, () => this.refresh());
   }
 
   /** No start before `end`, for `reason`; Infinity is until {@link open}. Of one reason the later end counts. */

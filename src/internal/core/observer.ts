@@ -112,7 +112,9 @@ export interface JobObserver<T, R> {
   /** A callback of the order has thrown: the job fails before it starts. Or its wait for a retry has ended with a failure. */
   countFailed(job: T, delayed?: Delayed<T>): void;
   notifyFailed(job: T, id: number, error: unknown, delayed?: Delayed<T>): void;
-  started(slot: Slot<T>): void;
+  /** A job has its slot. */
+  countStarted(slot: Slot<T>): void;
+  notifyStarted(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;
   outcomeOf(slot: Slot<T>, verdict: Verdict, result: unknown): JobOutcome<unknown, R>;

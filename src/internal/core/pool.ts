@@ -119,7 +119,14 @@ export class Pool<J, R>
   #failure: { readonly error: unknown } | undefined;
   #hasEnded = false;
   readonly #stop = (): void => this.shutdown.stop();
-  readonly #startWaiting = (): void => this.startWaiting();
+  /** For a timer, a notifier or a settled promise: nobody up the stack takes care of what is thrown. */
+  readonly #startWaiting = (): void => {
+    try {
+      this.startWaiting();
+    } catch (error) {
+      this.crash(error);
+    }
+  };
 
   constructor(
     options: CoreOptions<R>,
@@ -536,11 +543,6 @@ export class Pool<J, R>
     const looking = this.#looking;
     if (!this.gate.isOpen || !this.#hasTurnForOneMore()) return false;
     return (isNested ? looking > 0 && length === 0 : looking + this.crew.free > length) && this.hasRoom();
-  }
-
-  /** A worker is looking for a job now, further down the stack. */
-  get isAsked(): boolean {
-    return this.#looking > 0;
   }
 
   /** A worker is looking for a job, and none waits for it. */

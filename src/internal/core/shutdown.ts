@@ -47,6 +47,7 @@ export interface ShutdownHost {
   onEnd(teardown: Subscription): void;
   /** Jobs are taken in no more. */
   failIntake(error: unknown): void;
+  crash(error: unknown): void;
   /** Drops all that waits. */
   dropWaiting(): void;
   endWhenDone(): void;
@@ -83,7 +84,11 @@ export class Shutdown {
           next: (value) => {
             const { level, complaint } = readLevel(value);
             if (complaint !== undefined) reportError(complaint);
-            this.#reach(level, end);
+            try {
+              this.#reach(level, end);
+            } catch (error) {
+              pool.crash(error);
+            }
           },
           error: (error: unknown) => {
             // A shutdown that has begun goes on without its notifier.

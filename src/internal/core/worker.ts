@@ -276,6 +276,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       this.earlier = earlier;
       this.retries = earlier === undefined ? 0 : earlier.retries;
     }
+    host.observer?.countStarted(this);
     if (told.started.length > 0) for (const policy of told.started) policy.started(this);
     // A timeout judges the job outside of its caller's call, whatever its work returns.
     if (host.isOwned && told.judged.length > 0) (job as Owned).keepScope();
@@ -289,7 +290,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const { observer, work } = host;
     try {
       if (observer) {
-        observer.started(this);
+        observer.notifyStarted(this);
         if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
       const result = isTraced() ? this.#callTraced() : work(this.#payload() as never, this.context);
@@ -304,8 +305,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       }
       this.#observe(result);
     } catch (error) {
-      // What throws when the job has settled is none of its own.
-      if (this.#state === FREE) host.crash(error);
+      // What throws when the job has ended is none of its own.
+      if (this.#state === FREE || this.#verdict) host.crash(error);
       else this.#settle('failed', error);
     }
   }
@@ -655,11 +656,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     Attempt.abort(attempt, error);
     const scope = this.#host.isOwned ? (this.job as Owned).scope : undefined;
     runIn(scope, () => this.#judge('failed', error, isStopped));
-    try {
-      if (isStopped) this.proceed();
-    } catch (thrown) {
-      this.#host.crash(thrown);
-    }
+    if (isStopped) this.proceed();
   }
 
   /** Asks the job to end, with `reason` for its signal. A stream ends at once; a promise is judged by how it settles. */
@@ -717,7 +714,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (this.#state === SETTLED) return this.resume();
     if (this.isLingering) {
       // Further down the stack its outcome is on its way downstream.
-      if (this.#isTelling && !hasCrashed) return void (this.#isLeft = true);
+      if (this.#isTelling) return void (this.#isLeft = true);
       this.#leave();
       this.#state = ENDED;
       return this.#host.rest(this);

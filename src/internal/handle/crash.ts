@@ -7,9 +7,8 @@ import { callAndReport } from '../support/reporting.js';
  * No step that throws keeps the next one from being taken.
  */
 export function abandonAll<J, R>(pool: Pool<J, R>): void {
-  const { budget, buffer, gate, intake, shutdown } = pool;
+  const { buffer, gate, intake, shutdown } = pool;
   shutdown.level = ABANDON;
-  buffer.isDeferred = false;
   gate.shut(shutdown, Infinity);
   callAndReport(() => intake?.cut());
   callAndReport(() => pool.dropWaiting());
@@ -17,6 +16,5 @@ export function abandonAll<J, R>(pool: Pool<J, R>): void {
     callAndReport(() => worker.abort());
     callAndReport(() => worker.abandon(true));
   }
-  callAndReport(() => budget.release());
   while (buffer.hasNews) callAndReport(() => void buffer.notifyNext());
 }

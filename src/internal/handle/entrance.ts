@@ -120,7 +120,7 @@ export class Entrance<J, R> implements Claim {
   /** The short way of a job that nobody sees wait. What its start leads to is told and started as ever. */
   #startDirectly(record: JobRecord<J, R>): boolean {
     const pool = this.#pool;
-    if (pool.closed || pool.isAsked || !pool.mayStartDirectly) return false;
+    if (pool.closed || !pool.mayStartDirectly) return false;
     const worker = pool.crew.takeIdle();
     if (worker === undefined) return false;
     this.#isLooping = true;
@@ -164,8 +164,11 @@ export class Entrance<J, R> implements Claim {
     const { buffer } = pool;
     if (this.#isLooping) {
       buffer.isDeferred = true;
-      decide();
-      buffer.isDeferred = false;
+      try {
+        decide();
+      } finally {
+        buffer.isDeferred = false;
+      }
       return;
     }
     this.#isLooping = true;

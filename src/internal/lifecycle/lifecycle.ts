@@ -141,12 +141,15 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   // ---- A slot
 
-  started(slot: Slot<T>): void {
-    const hooks = this.#hooks;
+  countStarted(slot: Slot<T>): void {
     slot.startedAt = this.#roughNow();
     if (slot.arrivedAt === AT_START) slot.arrivedAt = slot.startedAt;
     this.accounts.running++;
     if (slot.earlier !== undefined) this.accounts.delayed--;
+  }
+
+  notifyStarted(slot: Slot<T>): void {
+    const hooks = this.#hooks;
     if (hooks === undefined || hooks.started.length === 0) return;
     const [job, { context, id }] = [this.jobOf(slot.job), slot];
     for (const listener of hooks.started) listener(job, context, id);

@@ -73,10 +73,10 @@ export class OwnedLifecycle<T extends Owned<J>, R, J> extends Lifecycle<T, R, J>
 
   // ---- A slot
 
-  override started(slot: Slot<T>): void {
+  override countStarted(slot: Slot<T>): void {
     slot.job.slot = slot;
     slot.job.delayed = undefined;
-    super.started(slot);
+    super.countStarted(slot);
   }
 
   emitted(slot: Slot<T>, value: R): void {

@@ -3,15 +3,22 @@ import type { SchedulerLike } from 'rxjs';
 import { after } from './after.js';
 import { tearDown } from './reporting.js';
 
+interface AlarmClock {
+  now(): number;
+  readonly scheduler: SchedulerLike;
+  /** What it calls has thrown. */
+  fail(error: unknown): void;
+}
+
 /** One timer for many times, of which the earliest is set: it never rings early by the clock that it is set by. */
 export class Alarm {
-  readonly #clock: { now(): number; readonly scheduler: SchedulerLike };
+  readonly #clock: AlarmClock;
   readonly #onTime: () => void;
   #timer = Subscription.EMPTY;
   /** When it rings. */
   #due = Infinity;
 
-  constructor(clock: { now(): number; readonly scheduler: SchedulerLike }, onTime: () => void) {
+  constructor(clock: AlarmClock, onTime: () => void) {
     this.#clock = clock;
     this.#onTime = onTime;
   }
@@ -21,11 +28,15 @@ export class Alarm {
     if (due === this.#due) return;
     this.stop();
     this.#due = due;
-    const { now, scheduler } = this.#clock;
+    const { fail, now, scheduler } = this.#clock;
     this.#timer = after(Math.max(0, due - now()), scheduler).subscribe(() => {
       this.#due = Infinity;
-      if (now() < due) this.set(due);
-      else this.#onTime();
+      try {
+        if (now() < due) this.set(due);
+        else this.#onTime();
+      } catch (error) {
+        fail(error);
+      }
     });
   }
 
