@@ -389,6 +389,21 @@ describe('the async context of a job', () => {
     expect(log.events('b')).to.include('outcome');
   });
 
+  it('is that of its caller, too, where no hook has it kept from the start', async () => {
+    const ends: Record<string, () => void> = {};
+    const work = (job: string): Promise<string> => new Promise((resolve) => (ends[job] = () => resolve(job)));
+    const jobs = new BackgroundJobs(work, { workers: 2, buffer: 2, ordered: true });
+    const told: string[] = [];
+    jobs.outcomes$.subscribe(({ job }) => told.push(`${job}: ${here()}`));
+    store.run('anna', () => jobs.offer('a'));
+    store.run('ben', () => jobs.offer('b'));
+    ends['b']!();
+    await turn();
+    ends['a']!();
+    await jobs.shutdown();
+    expect(told).to.eql(['a: anna', 'b: ben']);
+  });
+
   it('is not kept where the host knows of none, as in a browser: the context is that of whoever frees the worker', async () => {
     const bare = loadedWithout('getBuiltinModule');
     const found: string[] = [];

@@ -1,7 +1,7 @@
 // Every lease is settled once: when its work has let go and no retry follows.
 import { expect } from 'chai';
 import { Observable, of, Subject, take, timer } from 'rxjs';
-import { byKey, coalesced, leaseFrom, workerPool, workerPoolSettled } from '../../src/index.js';
+import { BackgroundJobs, byKey, coalesced, leaseFrom, workerPool, workerPoolSettled } from '../../src/index.js';
 import type { JobOutcome } from '../../src/index.js';
 import { Deferred, Held } from '../support/deferred.js';
 import { takeReported, turn } from '../support/guard.js';
@@ -12,6 +12,20 @@ import type { Form } from './support.js';
 const GOES_ON: readonly Form[] = ['workerPoolSettled', 'listenTo'];
 
 describe('leaseFrom: outcomes', () => {
+  it('are the same objects for the engine and for whoever is told afterwards', async () => {
+    const [piped, listened] = [new Engine(['a']), new Engine(['b'])];
+    const told: JobOutcome<string, unknown>[] = [];
+    piped.source.pipe(workerPoolSettled(echo, { workers: 1, buffer: 0 })).subscribe((outcome) => told.push(outcome));
+    const jobs = new BackgroundJobs(echo, { workers: 1, buffer: 0 });
+    jobs.outcomes$.subscribe((outcome) => told.push(outcome));
+    jobs.listenTo(listened.source);
+    await rest();
+    expect(told).to.have.lengthOf(2);
+    expect(told.every((outcome, i) => outcome === [piped, listened][i]!.outcomes[0])).to.equal(true);
+    for (const engine of [piped, listened]) engine.end();
+    await jobs.shutdown();
+  });
+
   for (const form of FORMS) {
     describe(form, () => {
       it('settles a promise that is fulfilled, and a stream that completes', async () => {

@@ -61,6 +61,7 @@ describe('workerPool', () => {
         throw new Error('callback');
       };
       const failing = (): Observable<never> => throwError(() => new Error('work'));
+      let later: Subject<never>;
       /** What fails, how, and with which error. */
       const failures: Record<string, [work: () => Observable<never>, Partial<PoolConfig<number, never>>, string]> = {
         work: [failing, {}, 'work'],
@@ -68,6 +69,7 @@ describe('workerPool', () => {
         'a priority': [() => NEVER, { queue: byPriority(boom) }, 'callback'],
         'the key of a merge': [() => NEVER, { queue: coalesced(boom, (a) => a) }, 'callback'],
         'a notifier without a value': [failing, { retry: { delay: () => EMPTY } }, 'work'],
+        'a notifier that ends later without a value': [failing, { retry: { delay: () => later } }, 'work'],
         'a full buffer': [() => NEVER, { buffer: 0 }, 'buffer is full'],
       };
       for (const [what, [work, config, message]] of Object.entries(failures)) {
@@ -76,6 +78,7 @@ describe('workerPool', () => {
             const source = new Subject<number>();
             const stop = new Subject<ShutdownLevel>();
             const told: string[] = [];
+            later = new Subject();
             const hooks: JobHooks<number, never> = {
               settled: ({ status, ...outcome }) => {
                 if (status === 'failed' || (outcome as JobDropped<number>).reason === 'full') {
@@ -89,7 +92,8 @@ describe('workerPool', () => {
               complete: () => told.push('complete'),
             });
             source.next(1);
-            source.next(2);
+            if (!what.includes('later')) source.next(2);
+            later.complete();
             expect(told.length).to.equal(1);
             expect(told[0]).to.include(message);
           });
