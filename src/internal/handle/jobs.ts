@@ -95,13 +95,27 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#escalation = new Escalation(options.scheduler);
     this.ended = this.#ended.promise;
     this.outcomes$ = this.#outcomes.asObservable();
-    new Observable<never>((results) => this.#open(results, pipeline)).subscribe({
-      error: (error: unknown) => this.#onCrash(error),
+    let failure: { readonly error: unknown } | undefined;
+    let isMade = false;
+    new Observable<never>((results) => {
+      const pool = this.#make(results);
+      isMade = true;
+      const shutdown = merge(reported(options.shutdown), this.#escalation.levels).pipe(
+        tap((level) => this.#escalation.reached(level)),
+      );
+      pipeline(pool, NEVER, { shutdown, mostWorkers: options.mostWorkers }).subscribe(results);
+    }).subscribe({
+      error: (error: unknown) => {
+        if (isMade) this.#onCrash(error);
+        else failure = { error };
+      },
       complete: () => this.#onEnd(),
     });
+    // What has thrown is the scheduler's clock.
+    if (failure) throw failure.error;
   }
 
-  #open(results: Subscriber<never>, pipeline: Pipeline): void {
+  #make(results: Subscriber<never>): Pool<JobRecord<J, R>, R> {
     const options = this.#options;
     // An overflow is the caller's error (offer is false, submit rejects), and the pool goes on.
     const overflow = options.overflow === 'error' ? 'drop-incoming' : options.overflow;
@@ -116,10 +130,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#sources = new Sources<J>(this, line);
     pool.intake = this.#sources;
     this.#borrowing = this.#partsWith(line);
-    const levels$ = merge(reported(options.shutdown), this.#escalation.levels).pipe(
-      tap((level) => this.#escalation.reached(level)),
-    );
-    pipeline(pool, NEVER, { shutdown: levels$, mostWorkers: options.mostWorkers }).subscribe(results);
+    return pool;
   }
 
   #partsWith(line: Line): BorrowingParts<J, R> {

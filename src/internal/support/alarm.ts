@@ -6,7 +6,7 @@ import { tearDown } from './reporting.js';
 interface AlarmClock {
   now(): number;
   readonly scheduler: SchedulerLike;
-  /** What it calls has thrown. */
+  /** The scheduler, or what is called in time, has thrown. */
   fail(error: unknown): void;
 }
 
@@ -29,14 +29,17 @@ export class Alarm {
     this.stop();
     this.#due = due;
     const { fail, now, scheduler } = this.#clock;
-    this.#timer = after(Math.max(0, due - now()), scheduler).subscribe(() => {
-      this.#due = Infinity;
-      try {
-        if (now() < due) this.set(due);
-        else this.#onTime();
-      } catch (error) {
-        fail(error);
-      }
+    this.#timer = after(Math.max(0, due - now()), scheduler).subscribe({
+      next: () => {
+        this.#due = Infinity;
+        try {
+          if (now() < due) this.set(due);
+          else this.#onTime();
+        } catch (error) {
+          fail(error);
+        }
+      },
+      error: fail,
     });
   }
 
