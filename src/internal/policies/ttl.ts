@@ -21,9 +21,12 @@ export function ttl(value: unknown): PolicyFactory | undefined {
       doors.wake();
     });
     return {
-      queued: () => alarm.set(doors.oldestArrival + duration),
+      // Once it is set it is early enough for all that come later.
+      queued: () => {
+        if (alarm.due === Infinity) alarm.set(doors.oldestArrival + duration);
+      },
       looking: () => {
-        if (doors.oldestArrival + duration <= doors.now()) expire();
+        if (alarm.due <= doors.now()) expire();
       },
       emptied: () => alarm.stop(),
       stop: () => alarm.stop(),

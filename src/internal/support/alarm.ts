@@ -16,7 +16,7 @@ export class Alarm {
   readonly #onTime: () => void;
   #timer = Subscription.EMPTY;
   /** When it rings. */
-  #due = Infinity;
+  due: number = Infinity;
 
   constructor(clock: AlarmClock, onTime: () => void) {
     this.#clock = clock;
@@ -25,13 +25,13 @@ export class Alarm {
 
   /** At `due`, in place of the time that was set before. Infinity is never. */
   set(due: number): void {
-    if (due === this.#due) return;
+    if (due === this.due) return;
     this.stop();
-    this.#due = due;
+    this.due = due;
     const { fail, now, scheduler } = this.#clock;
     this.#timer = after(Math.max(0, due - now()), scheduler).subscribe({
       next: () => {
-        this.#due = Infinity;
+        this.due = Infinity;
         try {
           if (now() < due) this.set(due);
           else this.#onTime();
@@ -44,7 +44,7 @@ export class Alarm {
   }
 
   stop(): void {
-    this.#due = Infinity;
+    this.due = Infinity;
     tearDown(this.#timer);
   }
 }
