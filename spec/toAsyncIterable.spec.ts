@@ -65,6 +65,24 @@ describe('toAsyncIterable', () => {
       expect(await answers[2]).to.eql(DONE);
     });
 
+    it('are handed over also to a consumer that waits for a turn of the loop because it has computed for long', async () => {
+      const source = new Subject<number>();
+      const lost: number[] = [];
+      const iterator = iterate(source, { capacity: 0, overflow: 'drop-incoming', onDrop: (value) => lost.push(value) });
+      const fates: ReturnType<typeof fateOf>[] = [];
+      for (let n = 0; n < 3; n++) {
+        fates.push(fateOf(iterator.next()));
+        for (const start = performance.now(); performance.now() - start < 4;);
+        // A microtask later, in the same turn of the loop.
+        await Promise.resolve();
+        source.next(n);
+      }
+      await turn();
+      expect(lost).to.eql([]);
+      expect(fates.map(({ value }) => value)).to.eql([0, 1, 2].map((value) => ({ done: false, value })));
+      await iterator.return!();
+    });
+
     it('come from an iterator that may be looped over itself', async () => {
       const iterator = iterate(of(1, 2, 3), { capacity: 2 }) as AsyncIterableIterator<number>;
       await iterator.next();

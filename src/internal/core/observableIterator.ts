@@ -2,12 +2,17 @@ import { Subject, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { Deferred } from '../support/deferred.js';
 import { Fifo } from '../support/fifo.js';
-import type { EventLoopBudget, Held } from './budget.js';
+import type { EventLoopBudget } from './budget.js';
 
 type Item<T> = IteratorResult<T, undefined>;
 type End = { readonly isError: boolean; readonly error?: unknown };
 
 const COMPLETED: End = { isError: false };
+
+/** Resolves after a turn of the event loop. */
+function turnOf(budget: EventLoopBudget): Promise<void> {
+  return new Promise((resolve) => budget.hold({ resume: resolve }));
+}
 
 export interface ObservableIteratorParts<T> {
   readonly source: Observable<T>;
@@ -26,14 +31,12 @@ export interface ObservableIteratorParts<T> {
  *
  * It subscribes when it is first asked. What came before an error, or the end, is handed over before it.
  */
-export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined>, Held {
+export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined> {
   readonly #parts: ObservableIteratorParts<T>;
   readonly #asked = new Fifo<Deferred<Item<T>> | undefined>(undefined);
   readonly #stop = new Subject<void>();
   #isStarted = false;
   #hasReturned = false;
-  /** The consumer waits for a turn of the event loop. */
-  #isHeld = false;
   /** What it ends with when nothing waits any more. An error is told once. */
   #end: End | undefined;
 
@@ -50,17 +53,11 @@ export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined
     const { budget } = this.#parts;
     this.#asked.push(answer);
     if (!this.#isStarted) this.#subscribe();
-    if (budget.countAndCheck() && !this.#isHeld) {
-      this.#isHeld = true;
-      budget.hold(this);
-    }
+    const isOver = budget.countAndCheck();
     this.#answer();
+    // Only the consumer is held. What it is handed is taken at once, or the buffer would lose what comes meanwhile.
+    if (isOver) return Promise.all([answer.promise, turnOf(budget)]).then(([item]) => item);
     return answer.promise;
-  }
-
-  resume(): void {
-    this.#isHeld = false;
-    this.#answer();
   }
 
   /** Unsubscribes, and lets go of what waits. */
@@ -91,7 +88,7 @@ export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined
 
   #take(value: T): void {
     const { put, untaken } = this.#parts;
-    if (this.#asked.length > 0 && untaken.length === 0 && !this.#isHeld) {
+    if (this.#asked.length > 0 && untaken.length === 0) {
       this.#asked.shift()!.resolve({ done: false, value });
       return;
     }
@@ -113,7 +110,6 @@ export class ObservableIterator<T> implements AsyncIterableIterator<T, undefined
     const asked = this.#asked;
     const { untaken, onTaken } = this.#parts;
     if (this.#hasReturned) while (untaken.length > 0) untaken.take();
-    else if (this.#isHeld) return;
     while (asked.length > 0 && untaken.length > 0) {
       asked.shift()!.resolve({ done: false, value: untaken.take() });
       onTaken?.();
