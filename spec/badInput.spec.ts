@@ -7,6 +7,7 @@ import {
   BackgroundJobs,
   boundedBuffer,
   gracefulShutdown,
+  leaseFrom,
   PoolMonitor,
   pullFrom,
   pullThrough,
@@ -417,6 +418,23 @@ describe('bad input', () => {
         expect(() => call(new ReadableStream())).not.to.throw();
       });
     }
+
+    // Only `subscribe`: it cannot be piped.
+    it("is an Observable of another library's, wherever one of RxJS is needed", () => {
+      const foreign = { subscribe: () => ({ unsubscribe: () => undefined }) } as unknown as Observable<number>;
+      const calls: Record<string, () => unknown> = {
+        "toAsyncIterable's source must be an Observable": () => toAsyncIterable(foreign, { capacity: 1 }),
+        'demand must be an Observable': () => boundedBuffer({ capacity: 1, demand: foreign }),
+        'lost must be an Observable': () =>
+          leaseFrom(async function* () {}, { settle: () => undefined, lost: foreign as Observable<never> }),
+        "listenTo's source must be an Observable, an iterable or an async iterable": () =>
+          new BackgroundJobs(work, { ...base, overflow: 'drop-incoming' }).listenTo(foreign),
+        'shutdown must be an Observable, another ObservableInput or an AbortSignal': () =>
+          workerPool(work, { ...base, shutdown: foreign }),
+      };
+      for (const [right, call] of Object.entries(calls))
+        expect(errorOf(call).message).to.match(new RegExp(`^${right}, but is an Observable that is not of RxJS($|:)`));
+    });
 
     it('is an iterable, which needs no buffer: toAsyncIterable', () => {
       const values: Record<string, unknown> = {

@@ -48,6 +48,7 @@ describe('a value in an error', () => {
     [runInNewContext('Promise.resolve()'), 'a Promise'],
     [EMPTY, 'an Observable'],
     [new Subject(), 'an Observable'],
+    [{ subscribe: () => undefined }, 'an Observable that is not of RxJS'],
     [new AbortController(), 'an AbortController'],
     [new AbortController().signal, 'an AbortSignal'],
     [new Signal(), 'an AbortSignal'],

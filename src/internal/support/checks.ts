@@ -1,5 +1,5 @@
 // Checks of what a user passes in, made in that call. An error names the option, the value, and what would have been right.
-import { from, Observable } from 'rxjs';
+import { from, isObservable, Observable } from 'rxjs';
 import type { ObservableInput, SchedulerLike } from 'rxjs';
 import { isPlain, show } from './describe.js';
 import { isFunction, isObject } from './is.js';
@@ -56,7 +56,7 @@ export function checkName(name: string, value: unknown): string {
 /** @param hint what to do with another value, where that can be said */
 export function checkObservable<T>(name: string, value: unknown, hint = ''): Observable<T> {
   if (isPlatformObservable<T>(value)) return fromPlatform(value);
-  return isSubscribable<T>(value) ? value : wrong(name, 'an Observable', value, hint);
+  return isObservable(value) ? (value as Observable<T>) : wrong(name, 'an Observable', value, hint);
 }
 
 /** An Observable is refused with what to do instead: it cannot be asked to wait. */
@@ -120,6 +120,6 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   return isObject(value) && typeof value['aborted'] === 'boolean' && isFunction(value['addEventListener']);
 }
 
-function isSubscribable<T>(value: unknown): value is Observable<T> {
+function isSubscribable(value: unknown): boolean {
   return isObject(value) && isFunction(value['subscribe']);
 }

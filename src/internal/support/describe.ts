@@ -23,7 +23,12 @@ function quote(text: string): string {
 }
 
 /** Classes that are known by a method: there are copies of them, polyfills and subclasses. */
-const KINDS = { listenTo: 'BackgroundJobs', subscribe: 'Observable', then: 'Promise' };
+const KINDS = {
+  listenTo: 'BackgroundJobs',
+  lift: 'Observable',
+  subscribe: 'Observable that is not of RxJS',
+  then: 'Promise',
+};
 
 /** What the language has a name for, and people say in words: `async generator function`. */
 const LANGUAGE = /^Array$|(Function|Generator)$/;
