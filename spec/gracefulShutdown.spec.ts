@@ -442,6 +442,13 @@ describe('gracefulShutdown', () => {
       }
     });
 
+    it('refuses the name of a signal as on, and says how to listen to it', () => {
+      expect(() => gracefulShutdown({ deadline: 8, on: 'SIGTERM' })).to.throw(
+        TypeError,
+        "but is 'SIGTERM': for the process's signals write fromSignals('SIGTERM', 'SIGINT')",
+      );
+    });
+
     it('refuses an option that it does not know, and names the nearest', () => {
       expect(make({ ...good, abortgrace: 5 })).to.throw(
         TypeError,

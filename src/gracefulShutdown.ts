@@ -64,7 +64,7 @@ export function gracefulShutdown(config: GracefulShutdownConfig): Observable<Shu
   if (isObject(config) && isFunction((config as { subscribe?: unknown }).subscribe))
     throw new TypeError('gracefulShutdown needs a config: { on: observable, deadline: ms }');
   const options = checkConfig('gracefulShutdown', config, ['on', 'deadline', 'abortGrace', 'scheduler']);
-  const on = checkNotifier('on', options['on']);
+  const on = checkNotifier('on', options['on'], ": for the process's signals write fromSignals('SIGTERM', 'SIGINT')");
   const { abortGrace = DEFAULT_GRACE, scheduler: clock = asyncScheduler } = options;
   const scheduler = checkScheduler('scheduler', clock);
   const steps: readonly { readonly level: ShutdownLevel; readonly patience: number }[] = [

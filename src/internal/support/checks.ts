@@ -74,8 +74,12 @@ export function checkSignal(of: string, value: unknown): AbortSignal | undefined
   return value;
 }
 
-/** An AbortSignal emits once, when it is aborted. */
-export function checkNotifier(name: string, value: unknown): Observable<unknown> {
+/**
+ * An AbortSignal emits once, when it is aborted.
+ *
+ * @param hint what to do with another value, where that can be said
+ */
+export function checkNotifier(name: string, value: unknown, hint = ''): Observable<unknown> {
   if (isAbortSignal(value)) return abortOf(value);
   if (isPlatformObservable(value)) return fromPlatform(value);
   try {
@@ -83,7 +87,7 @@ export function checkNotifier(name: string, value: unknown): Observable<unknown>
   } catch {
     // Said below, with the option's name.
   }
-  return wrong(name, 'an Observable, another ObservableInput or an AbortSignal', value);
+  return wrong(name, 'an Observable, another ObservableInput or an AbortSignal', value, hint);
 }
 
 export function checkScheduler(name: string, value: unknown): SchedulerLike {
