@@ -216,6 +216,30 @@ describe('workerPoolSettled', () => {
       expect(outcomes).to.eql(['a completed undefined 0+300', 'b completed b 280+0']);
     });
 
+    it('come before the end also of a job whose arrival opens the gate to one that ends the pool', () => {
+      for (const hooks of [undefined, { settled: () => undefined }]) {
+        const scheduler = new VirtualTimeScheduler();
+        const source = new Subject<string>();
+        const stop = new Subject<ShutdownLevel>();
+        const told: string[] = [];
+        const work = (job: string): Observable<never> =>
+          new Observable((subscriber) => {
+            subscriber.add(() => job === 'b' && stop.next('abort'));
+            subscriber.error(new Error(job));
+          });
+        const config = { workers: 1, buffer: 1, rateLimit: { limit: 1, interval: 3 }, scheduler, shutdown: stop };
+        source
+          .pipe(workerPoolSettled(work, { ...config, overflow: 'drop-incoming', ...(hooks && { hooks }) }))
+          .subscribe({ next: ({ job, status }) => told.push(`${job} ${status}`), complete: () => told.push('end') });
+        source.next('a');
+        source.next('b');
+        scheduler.frame = 3;
+        source.next('c');
+        expect(told).to.eql(['a failed', 'b failed', 'c dropped', 'end']);
+        scheduler.flush();
+      }
+    });
+
     it('tell no negative time when the clock is set back', () => {
       const scheduler = new VirtualTimeScheduler();
       scheduler.frame = 3_600_000;

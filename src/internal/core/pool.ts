@@ -118,6 +118,8 @@ export class Pool<J, R>
   #isPostponed = false;
   #failure: { readonly error: unknown } | undefined;
   #hasEnded = false;
+  /** The gate is looked at for a job that has come, and that has no place and no outcome yet: the results wait for it. */
+  #isArriving = false;
   readonly #stop = (): void => this.shutdown.stop();
   /** For a timer, a notifier or a settled promise: nobody up the stack takes care of what is thrown. */
   readonly #startWaiting = (): void => {
@@ -235,9 +237,13 @@ export class Pool<J, R>
   arrive(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
     // The gate first: it may open in this call, and then what waits takes the free workers, or its failure ends the pool.
+    this.#isArriving = true;
     const isOpen = this.#lookAtGate();
-    if (!this.accepting || this.closed) this.buffer.refuse(job, id, 'closed');
-    else if (!isOpen || !this.crew.hasFree) this.#queue(job, id);
+    this.#isArriving = false;
+    if (!this.accepting || this.closed) {
+      this.buffer.refuse(job, id, 'closed');
+      this.endWhenDone();
+    } else if (!isOpen || !this.crew.hasFree) this.#queue(job, id);
     else if (!this.store.isFifo || this.turns !== undefined) this.#queueAndStart(job, id);
     else if (this.#depth < DEEPEST) this.#startAtOnce(job, id);
     else {
@@ -695,7 +701,7 @@ export class Pool<J, R>
   /** Ends the pool once no worker has anything to do or to tell, and nothing waits. */
   endWhenDone(): void {
     if (this.accepting && !this.intake?.awaitsRest) return;
-    if (this.closed || this.#hasEnded || this.intake?.holdsEnd) return;
+    if (this.closed || this.#hasEnded || this.#isArriving || this.intake?.holdsEnd) return;
     if (!this.crew.isIdle || this.store.length > 0 || this.verdicts?.delayed || this.buffer.isNotifying) return;
     // Downstream is being told what was held.
     if (this.turns !== undefined && this.turns.length > 0) return;
