@@ -1,6 +1,11 @@
 import type { Observable, ObservableInput, RetryConfig, SchedulerLike } from 'rxjs';
 
-/** What an attempt knows about itself: the second argument of `work`. */
+/**
+ * What an attempt knows about itself: the second argument of `work`.
+ *
+ * `{ ...context }` copies all of it where `work` declares two parameters, or takes `...args`; behind a default value or
+ * `arguments` it copies no signal.
+ */
 export interface JobContext {
   /**
    * Fires when this attempt times out, or is aborted: by a shutdown, by its caller's signal, because its lease is lost or because

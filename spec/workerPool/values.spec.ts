@@ -157,6 +157,32 @@ describe('workerPool', () => {
       }
     });
 
+    it('can be copied with its signal: `{ ...context }` in work that takes it, and in a hook', () => {
+      const copies: JobContext[] = [];
+      const signals: AbortSignal[] = [];
+      const copy = (context: JobContext): void => {
+        copies.push({ ...context });
+        signals.push(context.signal);
+      };
+      const hooks = { started: (_: string, context: JobContext) => copy(context) };
+      const works = [
+        (_: string, context: JobContext) => (copy(context), NEVER),
+        (...args: [string, JobContext]) => (copy(args[1]), NEVER),
+      ];
+      for (const work of works)
+        of('a')
+          .pipe(workerPool(work, { workers: 1, buffer: 0 }))
+          .subscribe()
+          .unsubscribe();
+      of('a')
+        .pipe(workerPool((_: string) => NEVER, { workers: 1, buffer: 0, hooks }))
+        .subscribe()
+        .unsubscribe();
+      expect(copies.map(({ signal }) => signal)).to.eql(signals);
+      expect(signals.map(({ aborted }) => aborted)).to.eql([true, true, true]);
+      for (const context of copies) expect(context).to.include({ worker: 1, attempt: 1, index: 0 });
+    });
+
     it('gives each job a signal of its own', () => {
       expect(new Set(given(3).map(({ signal }) => signal)).size).to.equal(3);
     });
