@@ -79,9 +79,10 @@ interface Run {
 
 type Path = (run: Run) => Promise<unknown>;
 
-async function watched(path: Path, cost: number, workers: number): Promise<Loop> {
-  // More than a turn may have, so that a path without a budget is seen.
-  const count = Math.ceil(1.2 * mostAllowed(cost, workers));
+// More than a turn may have, so that a path without a budget is seen.
+const oneTurn = (cost: number, workers: number): number => Math.ceil(1.2 * mostAllowed(cost, workers));
+
+async function watched(path: Path, cost: number, workers: number, count = oneTurn(cost, workers)): Promise<Loop> {
   const loop = new Loop();
   await path({ count, workers, compute: () => loop.job(cost) });
   await loop.end();
@@ -355,6 +356,16 @@ describe('fairness: at most one job per worker, and one, runs beyond the budget 
         }
       }
       expect(found).to.eql([]);
+    });
+  }
+
+  // What the budget has learned in one turn about the cost of the jobs must not be forgotten in the next.
+  for (const name of Object.keys(works)) {
+    it(`in each of many turns: ${name}`, async () => {
+      for (const cost of [1, 6]) {
+        const { most } = await watched(paths[`workerPool, jobs of ${name}`]!, cost, 8, 6 * mostAllowed(cost, 8));
+        expect(most).to.be.at.most(mostAllowed(cost, 8));
+      }
     });
   }
 
