@@ -7,10 +7,19 @@ import { oncePerRound } from '../../src/internal/support/clock.js';
 describe('oncePerRound', () => {
   it('reads the clock once for all that happens before the next microtask', async () => {
     let reading = 0;
-    const now = oncePerRound(() => ++reading);
+    const now = oncePerRound(() => ++reading, { observed: false });
     expect([now(), now(), now()]).to.deep.equal([1, 1, 1]);
     await Promise.resolve();
     expect([now(), now()]).to.deep.equal([2, 2]);
+  });
+
+  it('reads it each time while somebody watches', () => {
+    let reading = 0;
+    const watched = { observed: false };
+    const now = oncePerRound(() => ++reading, watched);
+    const before = [now(), now()];
+    watched.observed = true;
+    expect([...before, now(), now()]).to.deep.equal([1, 1, 2, 3]);
   });
 });
 

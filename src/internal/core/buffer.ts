@@ -90,13 +90,15 @@ export class Buffer<T> {
 
   /** Gives `job` a place, if need be that of an evicted one. `false`: the job is refused. */
   place(job: T, id: number, hasRoom: boolean, isEvictable: boolean): boolean {
-    const { store } = this;
-    const observer = this.#observer;
-    if (hasRoom && !(isEvictable && store.fullAt !== undefined)) {
-      store.push(job, id, isEvictable);
-      if (observer) this.#accept(observer, job, id);
-      return true;
-    }
+    const isFull = !hasRoom || (isEvictable && this.store.fullAt !== undefined);
+    if (isFull && !this.#makeRoom(job, id)) return false;
+    this.store.push(job, id, isEvictable);
+    if (this.#observer) this.#accept(this.#observer, job, id);
+    return true;
+  }
+
+  /** Evicts for `job` as the policy says. `false`: nobody, and the job is refused. */
+  #makeRoom(job: T, id: number): boolean {
     if (!this.#mayEvict()) {
       const endsResults = this.#overflow === 'error';
       if (endsResults) this.#deciding++;
@@ -104,13 +106,12 @@ export class Buffer<T> {
       if (endsResults) this.#deciding--;
       return false;
     }
+    const observer = this.#observer;
     const removed = this.#evict();
     if (observer) {
       observer.countRemoved(removed);
       this.#add({ isLoss: true, notify: () => observer.notifyRemoved(removed, 'evicted') });
     }
-    store.push(job, id, isEvictable);
-    if (observer) this.#accept(observer, job, id);
     return true;
   }
 

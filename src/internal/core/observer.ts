@@ -99,8 +99,12 @@ export interface JobObserver<T, R> {
   readonly tellsOutcomes: boolean;
   /** Somebody hears of an acceptance: a job must be seen to wait before it starts. */
   readonly hearsAccepted: boolean;
-  /** Leased jobs that have left the store, and that their engine still takes for waiting: they keep their places. */
-  readonly leaving: number;
+  /** Somebody hears of a start. */
+  readonly hearsStarted: boolean;
+  readonly accounts: {
+    /** Leased jobs that have left the store, and that their engine still takes for waiting: they keep their places. */
+    readonly leaving: number;
+  };
   /** A job has come: the answer is its id. */
   countOffered(job: T): number;
   countAccepted(): void;
@@ -118,17 +122,10 @@ export interface JobObserver<T, R> {
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;
   outcomeOf(slot: Slot<T>, verdict: Verdict, result: unknown): JobOutcome<unknown, R>;
-  /**
-   * @param isReleased the slot is free; otherwise {@link released} is called when it is
-   * @param outcome where the job's engine has been told of it already
-   */
-  settled(
-    slot: Slot<T>,
-    verdict: Verdict,
-    result: unknown,
-    isReleased: boolean,
-    outcome: JobOutcome<unknown, R> | undefined,
-  ): void;
+  /** @param isReleased the slot is free; otherwise {@link released} is called when it is */
+  settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void;
+  /** A leased job has settled: its engine, which has been told already, has made `outcome` of it. The slot is free. */
+  answered(slot: Slot<T>, outcome: JobOutcome<unknown, R>): void;
   /** The attempt has failed, and another will follow. */
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void;
   released(job: T, id: number): void;

@@ -236,10 +236,7 @@ export class Pool<J, R>
   /** Takes `job` in: an idle worker or a new one starts it, or it waits, or it meets the overflow policy. */
   arrive(job: J): void {
     const id = this.observer?.countOffered(job) ?? 0;
-    // The gate first: it may open in this call, and then what waits takes the free workers, or its failure ends the pool.
-    this.#isArriving = true;
-    const isOpen = this.#lookAtGate();
-    this.#isArriving = false;
+    const isOpen = this.gate.isOpen || this.#opensForArrival();
     if (!this.accepting || this.closed) {
       this.buffer.refuse(job, id, 'closed');
       this.endWhenDone();
@@ -250,6 +247,14 @@ export class Pool<J, R>
       this.#isPostponed = true;
       this.#queue(job, id);
     }
+  }
+
+  /** The gate may open in this call, and then what waits takes the free workers, or its failure ends the pool. */
+  #opensForArrival(): boolean {
+    this.#isArriving = true;
+    const isOpen = this.#lookAtGate();
+    this.#isArriving = false;
+    return isOpen;
   }
 
   askAgain(intake: Puller): void {
@@ -408,13 +413,14 @@ export class Pool<J, R>
 
   /** Jobs have come to wait. */
   onQueued(): void {
-    this.gate.refresh();
+    if (!this.gate.isOpen) this.gate.refresh();
     this.tellQueued();
   }
 
   tellQueued(): void {
     const { queued } = this.told;
-    if (queued.length > 0 && this.store.length > 0) for (const policy of queued) policy.queued();
+    if (queued.length === 0 || this.store.length === 0) return;
+    for (const policy of queued) policy.queued();
   }
 
   #onNotified(): void {
@@ -517,7 +523,7 @@ export class Pool<J, R>
   }
 
   #taken(): number {
-    return this.store.length + this.slots.active + (this.observer?.leaving ?? 0);
+    return this.store.length + this.slots.active + (this.observer?.accounts.leaving ?? 0);
   }
 
   /**

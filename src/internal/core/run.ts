@@ -8,13 +8,7 @@ import { isAsyncIterable } from './iteration.js';
 
 type Then<T> = PromiseLike<T>['then'];
 
-export const nativeThen: Promise<unknown>['then'] = Promise.prototype.then;
 const observableSymbol: PropertyKey = (Symbol as { observable?: symbol }).observable ?? '@@observable';
-
-/** A promise with the language's own `then` settles once, so that one pair of callbacks can serve job after job. */
-export function isNativePromise<T>(result: ObservableInput<T>): result is Promise<T> {
-  return result instanceof Promise && result.then === nativeThen;
-}
 
 /** What `work` returned, where it is no native promise. */
 export type Result<T> =

@@ -7,26 +7,12 @@ export class Slots {
   /** Of these the ones in which no work goes on: a job waits there for its retry. */
   holding = 0;
   /** Jobs started so far: the next one's index. */
-  #started = 0;
+  started = 0;
   /** Jobs subscribed so far: the next one's place in the order of teardown. */
-  #subscribed = 0;
-
-  /** @returns the index of a job's first start */
-  count(): number {
-    return this.#started++;
-  }
+  subscribed = 0;
 
   /** Slots in which work goes on. */
   get working(): number {
     return this.active - this.holding;
-  }
-
-  free(): void {
-    this.active--;
-  }
-
-  /** @returns the place of a subscription in the order of teardown */
-  subscribe(): number {
-    return this.#subscribed++;
   }
 }

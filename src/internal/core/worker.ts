@@ -11,7 +11,7 @@ import type { Holder, Verdicts } from './delayed.js';
 import { AsyncIteration } from './iteration.js';
 import type { JobObserver, Lease, Owned, Slot, Verdict } from './observer.js';
 import type { Told } from './policy.js';
-import { isNativePromise, nativeThen, readResult, Run } from './run.js';
+import { readResult, Run } from './run.js';
 import type { Result, RunOwner } from './run.js';
 import type { Slots } from './slots.js';
 import type { JobStore } from './store.js';
@@ -20,6 +20,8 @@ import type { Turn, Turns } from './turns.js';
 
 /** The place in the order of teardown of a job whose `work` has not returned yet: behind all that are subscribed. */
 const UNSUBSCRIBED = 2 ** 52;
+
+const nativeThen: Promise<unknown>['then'] = Promise.prototype.then;
 
 // What a slot does.
 const FREE = 0;
@@ -227,7 +229,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.#held = undefined;
     host.slots.holding--;
     host.slots.lingering--;
-    host.slots.free();
+    host.slots.active--;
     this.#state = FREE;
     this.#restart(due);
     return true;
@@ -260,11 +262,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const host = this.#host;
     const { slots, told, verdicts } = host;
     slots.active++;
-    const index = earlier === undefined ? slots.count() : earlier.index;
+    const index = earlier === undefined ? slots.started++ : earlier.index;
     const attempt = earlier === undefined ? 1 : earlier.attempts + 1;
     this.#state = STARTING;
-    // Of a lingering attempt it may have been read again.
-    this.#context = undefined;
     this.isPromise = this.#isReleaseTold = false;
     this.job = job;
     this.id = id;
@@ -276,26 +276,31 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       this.earlier = earlier;
       this.retries = earlier === undefined ? 0 : earlier.retries;
     }
+    const owned = host.isOwned ? (job as Owned) : undefined;
+    if (owned !== undefined) {
+      owned.slot = this;
+      owned.delayed = undefined;
+    }
     host.observer?.countStarted(this);
     if (told.started.length > 0) for (const policy of told.started) policy.started(this);
+    if (owned === undefined) return this.#callWork();
     // A timeout judges the job outside of its caller's call, whatever its work returns.
-    if (host.isOwned && told.judged.length > 0) (job as Owned).keepScope();
-    const scope = host.isOwned ? (job as Owned).scope : undefined;
-    if (scope === undefined) this.#callWork();
-    else scope.runInAsyncScope(this.#callWork, this);
+    if (told.judged.length > 0) owned.keepScope();
+    if (owned.scope === undefined) this.#callWork();
+    else owned.scope.runInAsyncScope(this.#callWork, this);
   }
 
   #callWork(): void {
     const host = this.#host;
     const { observer, work } = host;
     try {
-      if (observer) {
+      if (observer?.hearsStarted) {
         observer.notifyStarted(this);
         if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       }
       const result = isTraced() ? this.#callTraced() : work(this.#payload() as never, this.context);
-      if (isNativePromise(result)) {
-        this.subscriptionOrder = host.slots.subscribe();
+      if (result instanceof Promise && result.then === nativeThen) {
+        this.subscriptionOrder = host.slots.subscribed++;
         this.isPromise = true;
         if (this.#state === STARTING) this.#state = AWAITING;
         host.budget.begin();
@@ -325,7 +330,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     return this.#trace.start(() => work(job as never, this.context));
   }
 
-  // ---- A native promise settles once, so these two serve one job after another.
+  // ---- A promise with the language's own `then` settles once, so these two serve one job after another.
 
   readonly #onFulfilled = (value: R): void => this.#onSettled('completed', value);
   readonly #onRejected = (error: unknown): void => this.#onSettled('failed', error);
@@ -379,7 +384,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     }
     const isCancelled = this.#abort !== undefined && !this.isPromise;
     if (!isCancelled || host.closed) {
-      this.subscriptionOrder = host.slots.subscribe();
+      this.subscriptionOrder = host.slots.subscribed++;
       if (host.isOwned) (this.job as Owned).keepScope();
       const trace = this.#trace;
       const run = (this.#run = new Run<R>(trace === undefined ? this : trace.ownerOutside(this)));
@@ -487,21 +492,28 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const { told, verdicts } = this.#host;
     if (told.judged.length > 0) for (const policy of told.judged) policy.judged(this);
     if (this.#trace !== undefined) this.#tellTrace(this.#trace, verdict, result);
-    if (verdict === 'failed' && verdicts !== undefined) {
-      // What the user's delay function does to the job now comes too late.
-      this.#verdict = verdict;
-      let delay: Observable<unknown> | undefined;
-      try {
-        delay = verdicts.delayOf(this, result);
-      } catch (error) {
-        result = error;
-      }
-      if (delay !== undefined && this.#lateAbort === undefined) return this.#delay(result, delay, isReleased);
-      if (delay !== undefined && isReleased) {
-        verdict = 'aborted';
-        result = this.#reasonOf(this.#lateAbort!.reason);
-      }
+    if (verdict === 'failed' && verdicts !== undefined) this.#judgeFailure(verdicts, result, isReleased);
+    else this.#conclude(verdict, result, isReleased);
+  }
+
+  /** Is the failure the end? */
+  #judgeFailure(verdicts: Verdicts<J>, error: unknown, isReleased: boolean): void {
+    // What the user's delay function does to the job now comes too late.
+    this.#verdict = 'failed';
+    let delay: Observable<unknown> | undefined;
+    try {
+      delay = verdicts.delayOf(this, error);
+    } catch (thrown) {
+      error = thrown;
     }
+    if (delay === undefined) return this.#conclude('failed', error, isReleased);
+    if (this.#lateAbort === undefined) return this.#delay(error, delay, isReleased);
+    if (!isReleased) return this.#conclude('failed', error, false);
+    this.#conclude('aborted', this.#reasonOf(this.#lateAbort.reason), true);
+  }
+
+  /** There is no other attempt. */
+  #conclude(verdict: Verdict, result: unknown, isReleased: boolean): void {
     const lease = this.#lease();
     if (lease === undefined) this.#end(verdict, result, isReleased);
     else if (isReleased) this.#tellEngine(lease, verdict, result);
@@ -551,7 +563,8 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.#verdict = this.#abort = this.#lateAbort = this.#failure = undefined;
     this.#isReleaseTold = this.#state !== LINGERING;
     this.#isTelling = true;
-    observer?.settled(this, verdict, result, this.#isReleaseTold, outcome);
+    if (outcome) observer!.answered(this, outcome);
+    else observer?.settled(this, verdict, result, this.#isReleaseTold);
     this.#isTelling = false;
     this.#forget();
     if (isFatal) this.destination.error(result);
@@ -566,13 +579,18 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** The job has failed, and is tried again. */
   #delay(error: unknown, delay: Observable<unknown>, isReleased: boolean): void {
     const { observer, slots, verdicts } = this.#host;
-    if (this.#host.isOwned) (this.job as Owned).keepScope();
     const delayed = new Delayed(this, error, this.#lane, isReleased);
     this.#lane = undefined;
+    if (this.#host.isOwned) {
+      const owned = this.job as Owned;
+      owned.keepScope();
+      owned.slot = undefined;
+      owned.delayed = delayed;
+    }
     const isSeated = verdicts!.add(delayed);
     if (isReleased && isSeated) {
       this.#state = FREE;
-      slots.free();
+      slots.active--;
     } else {
       this.#state = isReleased ? HOLDING : LINGERING;
       slots.lingering++;
@@ -591,18 +609,18 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** What the attempt was given. The job itself is kept until hooks have been told that its slot is free. */
   #forget(): void {
-    this.#result = this.#context = this.earlier = this.turn = undefined;
+    this.#result = this.earlier = this.turn = undefined;
     if (this.#isReleaseTold) this.#forgetJob();
   }
 
   #forgetJob(): void {
-    this.#attempt = this.#iteration = undefined;
+    this.#attempt = this.#context = this.#iteration = undefined;
     this.job = undefined as J;
   }
 
   #free(): void {
     const { slots, store } = this.#host;
-    slots.free();
+    slots.active--;
     if (this.#lane !== undefined) store.done!(this.#lane);
     this.#lane = undefined;
   }

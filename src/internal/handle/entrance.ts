@@ -36,9 +36,7 @@ export class Entrance<J, R> implements Claim {
 
   /** Takes the job in now, or refuses it; it never takes room for which a sender waits. */
   offer(record: JobRecord<J, R>): void {
-    if (this.isOpen && !this.#isLooping && this.senders.length === 0) {
-      if (this.#startDirectly(record) || this.#queueDirectly(record)) return;
-    }
+    if (this.isOpen && !this.#isLooping && this.senders.length === 0 && this.#takeDirectly(record)) return;
     this.#arrive(record, () => {
       if (!this.isOpen) return this.#refuse(record, 'closed');
       if (!this.#read(record)) return;
@@ -117,16 +115,19 @@ export class Entrance<J, R> implements Claim {
     this.refuseSenders('withdrawn', (record) => leaving.has(record));
   }
 
-  /** The short way of a job that nobody sees wait. What its start leads to is told and started as ever. */
+  /** The short ways, of a job whose acceptance nobody hears of: `submit` cost a fifth more without them. */
+  #takeDirectly(record: JobRecord<J, R>): boolean {
+    return this.#pool.crew.idle.length > 0 ? this.#startDirectly(record) : this.#queueDirectly(record);
+  }
+
+  /** What its start leads to is told and started as ever. */
   #startDirectly(record: JobRecord<J, R>): boolean {
     const pool = this.#pool;
     if (pool.closed || !pool.mayStartDirectly) return false;
-    const worker = pool.crew.takeIdle();
-    if (worker === undefined) return false;
     this.#isLooping = true;
     try {
       this.#lifecycle.countDirect();
-      worker.startWith(record, record.id, record.arrivedAt);
+      pool.crew.takeIdle()!.startWith(record, record.id, record.arrivedAt);
       if (pool.buffer.hasNews || pool.store.length > 0) this.#loop();
       this.#isLooping = false;
     } catch (error) {
@@ -136,11 +137,10 @@ export class Entrance<J, R> implements Claim {
     return true;
   }
 
-  /** That of one that waits while every worker is busy, and that nobody hears of: `submit` cost a fifth more without it. */
   #queueDirectly(record: JobRecord<J, R>): boolean {
     const pool = this.#pool;
-    if (pool.closed || pool.crew.hasFree || pool.told.queued.length > 0) return false;
-    if (!pool.isQuiet || !pool.hasRoomForArrival()) return false;
+    if (pool.crew.hasFree || pool.told.queued.length > 0 || pool.closed || !pool.isQuiet || !pool.hasRoomForArrival())
+      return false;
     record.keepScope();
     this.#lifecycle.countDirect();
     pool.store.push(record, record.id, true);

@@ -79,10 +79,9 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     this.#options = options;
     this.#now = unfailing(clockOf(options.scheduler), (error) => queueMicrotask(() => this.#pool.crash(error)));
     const { hooks, makeStore } = options;
-    const roughNow = oncePerRound(this.#now);
     // An order, and a ttl, go by the times of arrival.
     const isExact = hooks !== undefined || makeStore !== undefined || !isRealTime(options.scheduler);
-    this.#roughNow = isExact ? this.#now : () => (this.#outcomes.observed ? this.#now() : roughNow());
+    this.#roughNow = isExact ? this.#now : oncePerRound(this.#now, this.#outcomes);
     this.#store = (makeStore?.(this.#now, true) as RecordStore<J, R> | undefined) ?? new RecordStore<J, R>();
     this.#lifecycle = new OwnedLifecycle({
       hooks,

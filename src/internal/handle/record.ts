@@ -139,15 +139,15 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
   take(): JobRecord<J, R> {
     const [evictable, kept] = [this.#evictable.first, this.#protected.first];
     const isEvictable = kept === undefined || (evictable !== undefined && evictable.order < kept.order);
-    return this.#left(isEvictable ? this.#evictable.shift() : this.#protected.shift());
+    return this.#leave(isEvictable ? evictable! : kept);
   }
 
   evictOldest(): JobRecord<J, R> {
-    return this.#left(this.#evictable.shift());
+    return this.#leave(this.#evictable.first!);
   }
 
   evictNewest(): JobRecord<J, R> {
-    return this.#left(this.#evictable.remove(this.#evictable.last!));
+    return this.#leave(this.#evictable.last!);
   }
 
   /** Does `record` wait here? */
@@ -174,10 +174,10 @@ export class RecordStore<J, R> implements JobStore<JobRecord<J, R>> {
     }
   }
 
-  #left(record: JobRecord<J, R>): JobRecord<J, R> {
-    this.length--;
+  #leave(record: JobRecord<J, R>): JobRecord<J, R> {
     this.id = record.id;
     this.arrivedAt = record.arrivedAt;
+    this.remove(record);
     return record;
   }
 }

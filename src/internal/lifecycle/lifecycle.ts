@@ -50,6 +50,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   readonly store: JobStore<T>;
   readonly tellsOutcomes: boolean;
   readonly hearsAccepted: boolean;
+  readonly hearsStarted: boolean;
   readonly accounts: Accounts = {
     offered: 0,
     accepted: 0,
@@ -78,10 +79,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#deliver = deliver;
     this.tellsOutcomes = deliver !== undefined;
     this.hearsAccepted = hooks !== undefined && hooks.accepted.length > 0;
-  }
-
-  get leaving(): number {
-    return this.accounts.leaving;
+    this.hearsStarted = hooks !== undefined && hooks.started.length > 0;
   }
 
   countOffered(item: T): number {
@@ -149,10 +147,8 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   }
 
   notifyStarted(slot: Slot<T>): void {
-    const hooks = this.#hooks;
-    if (hooks === undefined || hooks.started.length === 0) return;
     const [job, { context, id }] = [this.jobOf(slot.job), slot];
-    for (const listener of hooks.started) listener(job, context, id);
+    for (const listener of this.#hooks!.started) listener(job, context, id);
   }
 
   outcomeOf(
@@ -176,21 +172,22 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     return { status: 'aborted', reason: result, settled, job, id, attempts, queuedFor, ranFor };
   }
 
-  settled(
-    slot: Slot<T>,
-    verdict: Verdict,
-    result: unknown,
-    isReleased: boolean,
-    outcome: JobOutcome<unknown, R> | undefined,
-  ): void {
+  settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
+    this.#countSettled(verdict);
+    this.tell(slot.job, this.outcomeOf(slot, verdict, result), isReleased, slot.turn);
+  }
+
+  answered(slot: Slot<T>, outcome: JobOutcome<J, R>): void {
+    this.#countSettled(outcome.status);
+    this.tell(slot.job, outcome, true, slot.turn);
+  }
+
+  #countSettled(status: Verdict | JobOutcome<J, R>['status']): void {
     const { accounts } = this;
-    // A lost lease is aborted, whatever the work has come to.
-    const status = outcome?.status ?? verdict;
     accounts.running--;
     if (status === 'completed') accounts.completed++;
     else if (status === 'failed') accounts.failed++;
     else accounts.aborted++;
-    this.tell(slot.job, (outcome as JobOutcome<J, R>) ?? this.outcomeOf(slot, verdict, result), isReleased, slot.turn);
   }
 
   retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {

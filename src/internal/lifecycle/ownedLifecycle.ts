@@ -1,4 +1,3 @@
-import type { Delayed } from '../core/delayed.js';
 import type { Owned, Slot, Verdict } from '../core/observer.js';
 import type { Turn } from '../core/turns.js';
 import { runIn } from '../support/asyncScope.js';
@@ -73,20 +72,8 @@ export class OwnedLifecycle<T extends Owned<J>, R, J> extends Lifecycle<T, R, J>
 
   // ---- A slot
 
-  override countStarted(slot: Slot<T>): void {
-    slot.job.slot = slot;
-    slot.job.delayed = undefined;
-    super.countStarted(slot);
-  }
-
   emitted(slot: Slot<T>, value: R): void {
     this.#owner?.onValue(slot.job, value);
-  }
-
-  override retrying(slot: Slot<T>, error: unknown, delayed: Delayed<T>, isReleased: boolean): void {
-    slot.job.slot = undefined;
-    slot.job.delayed = delayed;
-    super.retrying(slot, error, delayed, isReleased);
   }
 
   override released(record: T, id: number): void {
@@ -95,15 +82,9 @@ export class OwnedLifecycle<T extends Owned<J>, R, J> extends Lifecycle<T, R, J>
     record.lease?.onReleased();
   }
 
-  override settled(
-    slot: Slot<T>,
-    verdict: Verdict,
-    result: unknown,
-    isReleased: boolean,
-    outcome: JobOutcome<unknown, R> | undefined,
-  ): void {
-    if (verdict !== 'completed' || this.#hasHooks || outcome !== undefined || slot.turn !== undefined)
-      return super.settled(slot, verdict, result, isReleased, outcome);
+  override settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
+    if (verdict !== 'completed' || this.#hasHooks || slot.turn !== undefined)
+      return super.settled(slot, verdict, result, isReleased);
     this.accounts.running--;
     this.accounts.completed++;
     if (this.#owner?.onCompletedUnheard(slot.job, result as R)) return;

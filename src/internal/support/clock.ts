@@ -19,13 +19,17 @@ export function clockOf(scheduler: SchedulerLike): () => number {
 
 const resolved = Promise.resolve();
 
-/** As `now`, but read once for all that happens before the next microtask: a reading costs as much as a promise. */
-export function oncePerRound(now: () => number): () => number {
+/**
+ * As `now`, but read once for all that happens before the next microtask, for as long as nobody looks at `watched`: a reading costs
+ * as much as a promise.
+ */
+export function oncePerRound(now: () => number, watched: { readonly observed: boolean }): () => number {
   let time: number | undefined;
   const forget = (): void => {
     time = undefined;
   };
   return () => {
+    if (watched.observed) return now();
     if (time === undefined) {
       time = now();
       // Costs less than queueMicrotask, and no test puts a fake in its place.
