@@ -1,5 +1,5 @@
 // Against a Redis of its own. What needs none is in bullmq/fromBullMQ.spec.ts.
-import { DelayedError, FlowProducer, RateLimitError, UnrecoverableError } from 'bullmq';
+import { DelayedError, FlowProducer, Queue, RateLimitError, UnrecoverableError } from 'bullmq';
 import type { Job } from 'bullmq';
 import { expect } from 'chai';
 import { Redis as Client } from 'ioredis';
@@ -14,6 +14,7 @@ import { hasRedis, INSTALL, Redis } from '../demos/12-bullmq/redis.js';
 import { killChildren } from './support/child.js';
 import { Held } from './support/deferred.js';
 import { turn } from './support/guard.js';
+import { runSnippet } from './support/snippets.js';
 import { bundleFixture, QueueUnderTest, removeBundle, until } from './support/queueUnderTest.js';
 import type { WorkOnJob } from './support/queueUnderTest.js';
 
@@ -669,5 +670,22 @@ describe('fromBullMQ, on Redis', () => {
       await q.consume(() => Promise.reject(new UnrecoverableError('never'))).has(1);
       expect(await q.counts()).to.eql({ failed: 1 });
     });
+  });
+
+  it("runs the README's program", async () => {
+    const readme = readFileSync(join(__dirname, '../README.md'), 'utf8');
+    const [, code] = /^```typescript\n([\s\S]*?)^```$/m.exec(readme)!;
+    const lines: string[] = [];
+    const log = (...values: unknown[]): void => void lines.push(values.join(' '));
+    runSnippet(code!.replace('6379', String(redis.port)), { console: { log } });
+    const queue = new Queue<{ to: string }, string>('mails', { connection: { host: 'localhost', port: redis.port } });
+    await queue.add('mail', { to: 'Ada' }, { jobId: 'first' });
+    await until(() => lines.length > 0);
+    expect(lines).to.eql(['first completed']);
+    expect((await queue.getJob('first'))!.returnvalue).to.equal('sent to Ada');
+    expect(await queue.getWorkersCount()).to.equal(1);
+    process.emit('SIGTERM', 'SIGTERM');
+    await until(async () => (await queue.getWorkersCount()) === 0);
+    await queue.close();
   });
 });
