@@ -69,23 +69,23 @@ export function adaptiveWorkers(config: AdaptiveWorkersConfig): AdaptiveWorkers 
   const algorithm = name === 'aimd' ? new Aimd(initial, bounds) : new Gradient(initial, bounds, tolerance);
   const rounds = new Rounds(algorithm);
   const limits = new BehaviorSubject(initial);
-  let isTelling = false;
+  let isEmitting = false;
 
   /** A pool that is told a limit may start jobs, whose ends change it again: subscribers are told of that afterwards, in order. */
-  function tell(): void {
-    if (isTelling) return;
-    isTelling = true;
+  function emit(): void {
+    if (isEmitting) return;
+    isEmitting = true;
     try {
       for (let limit; (limit = Math.floor(algorithm.limit)) !== limits.value;) limits.next(limit);
     } finally {
-      isTelling = false;
+      isEmitting = false;
     }
   }
 
   function failed(error: unknown, id: number): void {
     if (!isOverload(error)) return;
     rounds.overloaded(id);
-    tell();
+    emit();
   }
 
   const hooks = {
@@ -102,7 +102,7 @@ export function adaptiveWorkers(config: AdaptiveWorkersConfig): AdaptiveWorkers 
     },
     released(_job: unknown, id: number): void {
       rounds.released(id);
-      tell();
+      emit();
     },
     // It only counts: a failure of which nobody else hears is still reported.
     [Symbol.for('rxjs-background-jobs:counter')]: () => false,

@@ -17,7 +17,7 @@ export function settle(outcome: JobOutcome<object, unknown>): Promise<void> {
 /** A Worker that can be let go though it does not close. */
 interface LendingWorker<D, R, N extends string> extends Worker<D, R, N> {
   /** @param wasReady it has been connected */
-  letGo(wasReady: boolean): void;
+  release(wasReady: boolean): void;
 }
 
 interface Taker<J> {
@@ -86,7 +86,7 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
         return next;
       }
 
-      letGo(wasReady: boolean): void {
+      release(wasReady: boolean): void {
         void this.pause(true);
         void this.lockManager.close();
         // What it began to fetch before it was ever connected it will give back when it is: then it closes by itself.
@@ -154,7 +154,7 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
   #lose(ids: ReadonlySet<string>): void {
     for (const held of this.#held) {
       if (!ids.has(held.job.id!)) continue;
-      if (this.#waiting.delete(held)) held.letGo();
+      if (this.#waiting.delete(held)) held.release();
       else this.#lost.next(held.job);
     }
   }
@@ -192,7 +192,7 @@ export class Consumer<D, R, N extends string> implements AsyncIterableIterator<J
     const emptied$ = defer(() => (this.#held.size === 0 ? of(undefined) : this.#emptied));
     const stuck$ = emptied$.pipe(
       delay(LONGEST_CLOSE),
-      tap(() => this.#worker.letGo(this.#wasReady)),
+      tap(() => this.#worker.release(this.#wasReady)),
     );
     await firstValueFrom(race(closed, stuck$));
     return DONE;

@@ -49,17 +49,19 @@ export class HeldJob<D, R, N extends string> {
   settle(outcome: JobOutcome<unknown, unknown>): Promise<void> {
     switch (outcome.status) {
       case 'completed':
-        return this.#tell(() => this.#resolve(outcome.value as R), true);
+        return this.#answerOf(() => this.#resolve(outcome.value as R), true);
       case 'failed':
-        return this.#tell(() => this.#reject(asError(outcome.error)));
+        return this.#answerOf(() => this.#reject(asError(outcome.error)));
       case 'dropped':
         // Given back it would be here again at once.
         if (outcome.reason === 'expired')
-          return this.#tell(() => this.#reject(new UnrecoverableError('expired: it waited for too long in the pool')));
+          return this.#answerOf(() =>
+            this.#reject(new UnrecoverableError('expired: it waited for too long in the pool')),
+          );
         return this.giveBack();
       case 'aborted':
         if (!isLeaseLost(outcome.reason)) return this.giveBack();
-        this.letGo();
+        this.release();
         return Promise.resolve();
     }
   }
@@ -70,19 +72,19 @@ export class HeldJob<D, R, N extends string> {
     try {
       await giveBacks.add(number, () => this.job.moveToWait(token));
     } finally {
-      this.letGo();
+      this.release();
     }
   }
 
   /** The Worker has done with it, and tells nobody. */
-  letGo(): void {
+  release(): void {
     this.#reject(new WaitingError());
   }
 
-  #tell(tell: () => void, isCompletion = false): Promise<void> {
+  #answerOf(call: () => void, isCompletion = false): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#answer = { isCompletion, resolve, reject };
-      tell();
+      call();
     });
   }
 

@@ -6,7 +6,7 @@ import type { JobStore, Removed } from './store.js';
 /** What a buffer calls when it takes a job in or loses one. */
 export type BufferObserver<T> = Pick<
   JobObserver<T, never>,
-  | 'tellsOutcomes'
+  | 'emitsOutcomes'
   | 'countAccepted'
   | 'countFailed'
   | 'notifyAccepted'
@@ -79,7 +79,7 @@ export class Buffer<T> {
     }
     this.#deciding--;
     if (failure) {
-      if (!this.#observer?.tellsOutcomes) throw failure.error;
+      if (!this.#observer?.emitsOutcomes) throw failure.error;
       if (!this.isNotifying) this.#onNotified();
       return false;
     }
@@ -130,18 +130,18 @@ export class Buffer<T> {
     for (const job of store.drain?.() ?? allOf(store)) {
       if (observer) removed.push({ job, id: store.id, arrivedAt: store.arrivedAt });
     }
-    this.tellRemoved(removed, reason);
+    this.notifyRemoved(removed, reason);
   }
 
   /** Removes the job that has waited longest. */
   dropOldest(reason: EvictionReason): void {
     const { store } = this;
     const job = store.takeOldest?.() ?? store.take();
-    this.tellRemoved([{ job, id: store.id, arrivedAt: store.arrivedAt }], reason);
+    this.notifyRemoved([{ job, id: store.id, arrivedAt: store.arrivedAt }], reason);
   }
 
   /** Tells of jobs that have been removed. */
-  tellRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
+  notifyRemoved(removed: readonly Removed<T>[], reason: EvictionReason): void {
     const observer = this.#observer;
     if (!observer || removed.length === 0) return;
     observer.countRemoved(removed);

@@ -47,7 +47,7 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
   /** The slot in which its last attempt lingers, or in which it waits because there is no room for it elsewhere. */
   holder: Holder | undefined = undefined;
   /** The work of its last attempt has settled. */
-  hasLetGo: boolean;
+  hasSettled: boolean;
   /** Its time has come. */
   isDue = false;
   timer: Subscription = Subscription.EMPTY;
@@ -59,7 +59,7 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
     { arrivedAt, attempt, earlier, id, index, job, rank, retries, turn }: Tried<T>,
     error: unknown,
     lane: object | undefined,
-    hasLetGo: boolean,
+    hasSettled: boolean,
   ) {
     this.job = job;
     this.id = id;
@@ -71,7 +71,7 @@ export class Delayed<T> implements Removed<T>, Linked<Delayed<T>> {
     this.lane = lane;
     this.rank = rank;
     this.turn = turn;
-    this.hasLetGo = hasLetGo;
+    this.hasSettled = hasSettled;
   }
 }
 
@@ -101,7 +101,7 @@ export interface Verdicts<T> {
   /** Waits for its time. */
   wait(delayed: Delayed<T>, delay: Observable<unknown>): void;
   /** The work of its last attempt has let go of the slot. `false`: the job itself needs the slot, because it has no place. */
-  onLetGo(delayed: Delayed<T>): boolean;
+  onReleased(delayed: Delayed<T>): boolean;
   /** The next that could start in any slot. Only when `startable > 0`. */
   readonly next: Delayed<T>;
   /** Removes that one. */

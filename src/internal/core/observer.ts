@@ -96,7 +96,7 @@ export interface JobObserver<T, R> {
   /** Where its jobs wait: a store that keeps the ids and times that the observer reports. */
   readonly store: JobStore<T>;
   /** Downstream gets outcomes, and not the values of the jobs. */
-  readonly tellsOutcomes: boolean;
+  readonly emitsOutcomes: boolean;
   /** Somebody hears of an acceptance: a job must be seen to wait before it starts. */
   readonly hearsAccepted: boolean;
   /** Somebody hears of a start. */

@@ -56,7 +56,7 @@ export function readBufferOptions<T>(options: Record<string, unknown>): BufferOp
 export function valueBuffer<T>({ overflow, onDrop }: BufferOptions<T>): Buffer<T> {
   const ignore = (): void => undefined;
   return new Buffer<T>(new PlainStore(), overflow, {
-    tellsOutcomes: false,
+    emitsOutcomes: false,
     countFailed: ignore,
     notifyFailed: ignore,
     countAccepted: ignore,

@@ -42,17 +42,17 @@ export interface Policy {
 type Event = 'started' | 'judged' | 'queued' | 'looking' | 'emptied';
 
 /** Policies by the events that they are told of: asking each of them for each event cost a tenth of a promise job. */
-export type Told = { readonly [E in Event]: readonly Required<Pick<Policy, E>>[] };
+export type PoliciesByEvent = { readonly [E in Event]: readonly Required<Pick<Policy, E>>[] };
 
-export function toldOf(policies: readonly Policy[]): Told {
-  const told = <E extends Event>(event: E) =>
-    policies.filter((policy) => policy[event] !== undefined) as readonly unknown[] as Told[E];
+export function byEvent(policies: readonly Policy[]): PoliciesByEvent {
+  const listening = <E extends Event>(event: E) =>
+    policies.filter((policy) => policy[event] !== undefined) as readonly unknown[] as PoliciesByEvent[E];
   return {
-    started: told('started'),
-    judged: told('judged'),
-    queued: told('queued'),
-    looking: told('looking'),
-    emptied: told('emptied'),
+    started: listening('started'),
+    judged: listening('judged'),
+    queued: listening('queued'),
+    looking: listening('looking'),
+    emptied: listening('emptied'),
   };
 }
 

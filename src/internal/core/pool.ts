@@ -12,8 +12,8 @@ import type { Demand, Intake, LookingDemand, Puller } from './intake.js';
 import { AT_START } from './observer.js';
 import type { JobObserver, Slot } from './observer.js';
 import type { Delayed, Verdicts } from './delayed.js';
-import { toldOf } from './policy.js';
-import type { Policy, PolicyFactory, PoolDoors, Told, VerdictDoors, VerdictsFactory } from './policy.js';
+import { byEvent } from './policy.js';
+import type { Policy, PolicyFactory, PoolDoors, PoliciesByEvent, VerdictDoors, VerdictsFactory } from './policy.js';
 import { Shutdown } from './shutdown.js';
 import type { ShutdownHost } from './shutdown.js';
 import { PlainStore } from './store.js';
@@ -76,7 +76,7 @@ export class Pool<J, R>
   readonly budget: EventLoopBudget;
   /** While it is shut, no job starts. */
   readonly gate: Gate;
-  readonly told: Told;
+  readonly policies: PoliciesByEvent;
   readonly verdicts: Verdicts<J> | undefined;
   readonly turns: Turns | undefined;
   readonly scheduler: SchedulerLike;
@@ -143,7 +143,7 @@ export class Pool<J, R>
     this.work = options.work;
     this.showsContext = options.showsContext;
     this.observer = observer;
-    this.emitsValues = !observer?.tellsOutcomes;
+    this.emitsValues = !observer?.emitsOutcomes;
     this.isOwned = isOwned;
     this.budget = new EventLoopBudget(options);
     this.crew = new Crew(options.workers);
@@ -157,7 +157,7 @@ export class Pool<J, R>
     const policies: Policy[] = verdicts ? [verdicts] : [];
     // A policy may act on the pool while it is made.
     for (const make of options.policies) policies.push(make(this.#doors(now, gate)));
-    this.told = toldOf(policies);
+    this.policies = byEvent(policies);
     results.add(() => {
       gate.stop();
       for (const policy of policies) policy.stop?.();
@@ -192,8 +192,8 @@ export class Pool<J, R>
       oldestOrder: () => store.oldestOrder!,
       isOldestStartable: () => store.isOldestStartable === true,
       promoteOldest: () => store.promoteOldest?.(),
-      tellsOutcomes: !this.emitsValues,
-      tell: (item) => (this.emitsValues ? this.#next(item) : observer!.deliver!(item)),
+      emitsOutcomes: !this.emitsValues,
+      emit: (item) => (this.emitsValues ? this.#next(item) : observer!.deliver!(item)),
       fail: (error) => this.newcomers.error(error),
       stopIntake: () => {
         this.accepting = false;
@@ -271,7 +271,7 @@ export class Pool<J, R>
     const id = this.observer?.countOffered(job) ?? 0;
     if (this.store.read !== undefined && !this.#read(job, id)) return;
     this.buffer.place(job, id, true, false);
-    this.tellQueued();
+    this.notifyQueued();
   }
 
   #queue(job: J, id: number): void {
@@ -315,7 +315,7 @@ export class Pool<J, R>
     }
     this.#depth--;
     // A hook that was told of the acceptance may have shut the gate.
-    this.tellQueued();
+    this.notifyQueued();
     if (this.#isPostponed) this.#startPostponed();
   }
 
@@ -414,11 +414,11 @@ export class Pool<J, R>
   /** Jobs have come to wait. */
   onQueued(): void {
     if (!this.gate.isOpen) this.gate.refresh();
-    this.tellQueued();
+    this.notifyQueued();
   }
 
-  tellQueued(): void {
-    const { queued } = this.told;
+  notifyQueued(): void {
+    const { queued } = this.policies;
     if (queued.length === 0 || this.store.length === 0) return;
     for (const policy of queued) policy.queued();
   }
@@ -430,7 +430,7 @@ export class Pool<J, R>
   }
 
   #checkEmptied(): void {
-    const { emptied } = this.told;
+    const { emptied } = this.policies;
     if (emptied.length > 0 && this.store.length === 0) for (const policy of emptied) policy.emptied();
   }
 
@@ -569,7 +569,7 @@ export class Pool<J, R>
     // When the gate opens here, others take what waits first.
     this.#lookAtGate();
     this.#pullForWorker();
-    const { looking } = this.told;
+    const { looking } = this.policies;
     if (looking.length > 0) {
       const { length } = store;
       for (const policy of looking) policy.looking();
@@ -639,7 +639,7 @@ export class Pool<J, R>
 
   emit(value: R, turn: Turn | undefined): void {
     if (turn === undefined) this.#next(value);
-    else turn.tell(value);
+    else turn.emit(value);
   }
 
   #next(value: unknown): void {

@@ -2,7 +2,7 @@
 export interface Turn {
   /** Nothing is before it: what it tells goes downstream at once. */
   readonly isFirst: boolean;
-  tell(item: unknown): void;
+  emit(item: unknown): void;
   /** Nothing more comes of the job. */
   end(): void;
   /** The job has ended between two attempts. Where outcomes are told, its turn ends with that of its own. */
@@ -38,9 +38,9 @@ export interface TurnsHost {
   isOldestStartable(): boolean;
   /** The store gives the oldest next. */
   promoteOldest(): void;
-  readonly tellsOutcomes: boolean;
+  readonly emitsOutcomes: boolean;
   /** Tells downstream. */
-  tell(item: unknown): void;
+  emit(item: unknown): void;
   /** Ends the results. */
   fail(error: unknown): void;
   /** No job is taken in any more. */

@@ -10,7 +10,7 @@ import { Delayed } from './delayed.js';
 import type { Holder, Verdicts } from './delayed.js';
 import { AsyncIteration } from './iteration.js';
 import type { JobObserver, Lease, Owned, Slot, Verdict } from './observer.js';
-import type { Told } from './policy.js';
+import type { PoliciesByEvent } from './policy.js';
 import { readResult, Run } from './run.js';
 import type { Result, RunOwner } from './run.js';
 import type { Slots } from './slots.js';
@@ -54,7 +54,7 @@ export interface WorkerHost<J, R> {
   readonly slots: Slots;
   readonly store: JobStore<J>;
   readonly budget: EventLoopBudget;
-  readonly told: Told;
+  readonly policies: PoliciesByEvent;
   /** Says whether a failure is the end. */
   readonly verdicts: Verdicts<J> | undefined;
   /** Keeps results until it is their turn. */
@@ -125,7 +125,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** An abort that came when the job had failed, and before that was told: the job is not tried again. */
   #lateAbort: { readonly reason: unknown } | undefined;
   /** It is being told how the job has ended. */
-  #isTelling = false;
+  #isNotifying = false;
   /** It was abandoned meanwhile. */
   #isLeft = false;
   /** Of a leased job that was judged while its work had not let go: that is what its end will be. */
@@ -140,7 +140,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** The job whose last attempt lingers here, or which waits here for its retry. */
   #held: Delayed<J> | undefined;
   /** Hooks have been told that the slot is free again. */
-  #isReleaseTold = false;
+  #isReleaseNotified = false;
 
   /** @param onSubscribed called when mergeMap has subscribed, before the first job */
   constructor(host: WorkerHost<J, R>, number: number, onSubscribed: () => void) {
@@ -220,9 +220,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const held = this.#held;
     // The gate may just have opened, and this slot have started its job.
     if (!mayStart || held === undefined || this.#state !== HOLDING || !host.verdicts!.canStart(held)) return false;
-    if (!this.#isReleaseTold) {
+    if (!this.#isReleaseNotified) {
       // A hook that is told of it may pause the pool, or take the job away.
-      this.#tellRelease();
+      this.#notifyRelease();
       return true;
     }
     const due = host.verdicts!.exchange(held);
@@ -260,12 +260,12 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   #start(job: J, id: number, arrivedAt: number, earlier?: Delayed<J>): void {
     const host = this.#host;
-    const { slots, told, verdicts } = host;
+    const { slots, policies, verdicts } = host;
     slots.active++;
     const index = earlier === undefined ? slots.started++ : earlier.index;
     const attempt = earlier === undefined ? 1 : earlier.attempts + 1;
     this.#state = STARTING;
-    this.isPromise = this.#isReleaseTold = false;
+    this.isPromise = this.#isReleaseNotified = false;
     this.job = job;
     this.id = id;
     this.arrivedAt = arrivedAt;
@@ -282,10 +282,10 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       owned.delayed = undefined;
     }
     host.observer?.countStarted(this);
-    if (told.started.length > 0) for (const policy of told.started) policy.started(this);
+    if (policies.started.length > 0) for (const policy of policies.started) policy.started(this);
     if (owned === undefined) return this.#callWork();
     // A timeout judges the job outside of its caller's call, whatever its work returns.
-    if (told.judged.length > 0) owned.keepScope();
+    if (policies.judged.length > 0) owned.keepScope();
     if (owned.scope === undefined) this.#callWork();
     else owned.scope.runInAsyncScope(this.#callWork, this);
   }
@@ -476,9 +476,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** The work has let go. The caller goes on to the next start. */
   #settle(verdict: Verdict, result?: unknown): void {
     if (this.#state >= ENDED) return;
-    if (this.#state === LINGERING) return this.#letGo();
+    if (this.#state === LINGERING) return this.#onWorkSettled();
     if (this.#failure !== undefined) {
-      return this.#tellEngine(this.#lease()!, verdict === 'abandoned' ? verdict : 'failed', this.#failure.error);
+      return this.#notifyEngine(this.#lease()!, verdict === 'abandoned' ? verdict : 'failed', this.#failure.error);
     }
     if (verdict !== 'completed' && this.#abort !== undefined) {
       result = this.#abort.reason;
@@ -489,9 +489,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
 
   /** State, then hooks, then downstream. Once per start. */
   #judge(verdict: Verdict, result: unknown, isReleased: boolean): void {
-    const { told, verdicts } = this.#host;
-    if (told.judged.length > 0) for (const policy of told.judged) policy.judged(this);
-    if (this.#trace !== undefined) this.#tellTrace(this.#trace, verdict, result);
+    const { policies, verdicts } = this.#host;
+    if (policies.judged.length > 0) for (const policy of policies.judged) policy.judged(this);
+    if (this.#trace !== undefined) this.#endTrace(this.#trace, verdict, result);
     if (verdict === 'failed' && verdicts !== undefined) this.#judgeFailure(verdicts, result, isReleased);
     else this.#conclude(verdict, result, isReleased);
   }
@@ -516,11 +516,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   #conclude(verdict: Verdict, result: unknown, isReleased: boolean): void {
     const lease = this.#lease();
     if (lease === undefined) this.#end(verdict, result, isReleased);
-    else if (isReleased) this.#tellEngine(lease, verdict, result);
+    else if (isReleased) this.#notifyEngine(lease, verdict, result);
     else this.#failure = { error: result };
   }
 
-  #tellTrace(trace: Trace, verdict: Verdict, result: unknown): void {
+  #endTrace(trace: Trace, verdict: Verdict, result: unknown): void {
     this.#trace = undefined;
     // What a subscriber of the channel does to the job now comes too late.
     this.#verdict = verdict;
@@ -528,7 +528,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   }
 
   /** Its engine first: until that has answered, the job keeps its slot. Values go downstream as they come. */
-  #tellEngine(lease: Lease, verdict: Verdict, result: unknown): void {
+  #notifyEngine(lease: Lease, verdict: Verdict, result: unknown): void {
     const host = this.#host;
     this.#state = SETTLING;
     this.#verdict = verdict;
@@ -561,11 +561,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (this.#state === LINGERING) host.slots.lingering++;
     else this.#free();
     this.#verdict = this.#abort = this.#lateAbort = this.#failure = undefined;
-    this.#isReleaseTold = this.#state !== LINGERING;
-    this.#isTelling = true;
+    this.#isReleaseNotified = this.#state !== LINGERING;
+    this.#isNotifying = true;
     if (outcome) observer!.answered(this, outcome);
-    else observer?.settled(this, verdict, result, this.#isReleaseTold);
-    this.#isTelling = false;
+    else observer?.settled(this, verdict, result, this.#isReleaseNotified);
+    this.#isNotifying = false;
     this.#forget();
     if (isFatal) this.destination.error(result);
     else if (verdict === 'completed' && isPromise && host.emitsValues && !outcome) host.emitLast(result as R, turn);
@@ -599,9 +599,9 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
       verdicts!.hold(delayed, this);
     }
     this.#verdict = this.#abort = undefined;
-    this.#isReleaseTold = this.#state === FREE;
+    this.#isReleaseNotified = this.#state === FREE;
     const attempt = this.#attempt;
-    observer?.retrying(this, error, delayed, this.#isReleaseTold);
+    observer?.retrying(this, error, delayed, this.#isReleaseNotified);
     // A hook may have had another job's retry started here.
     if (this.#attempt === attempt) this.#forget();
     verdicts!.wait(delayed, delay);
@@ -610,7 +610,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   /** What the attempt was given. The job itself is kept until hooks have been told that its slot is free. */
   #forget(): void {
     this.#result = this.earlier = this.turn = undefined;
-    if (this.#isReleaseTold) this.#forgetJob();
+    if (this.#isReleaseNotified) this.#forgetJob();
   }
 
   #forgetJob(): void {
@@ -626,11 +626,11 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   }
 
   /** The work of a judged attempt has settled. Its job may still have to wait here for its retry. */
-  #letGo(): void {
+  #onWorkSettled(): void {
     // What a thenable has brought too late is not the next job's.
     this.#verdict = this.#result = undefined;
     const held = this.#held;
-    if (held !== undefined && !this.#host.verdicts!.onLetGo(held)) {
+    if (held !== undefined && !this.#host.verdicts!.onReleased(held)) {
       this.#state = HOLDING;
       this.#host.slots.holding++;
       return;
@@ -643,12 +643,12 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     this.#state = FREE;
     this.#host.slots.lingering--;
     this.#free();
-    if (!this.#isReleaseTold) this.#tellRelease();
+    if (!this.#isReleaseNotified) this.#notifyRelease();
   }
 
-  #tellRelease(): void {
+  #notifyRelease(): void {
     const { id, job } = this;
-    this.#isReleaseTold = true;
+    this.#isReleaseNotified = true;
     this.#forgetJob();
     this.#host.observer?.released(job, id);
   }
@@ -732,7 +732,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     if (this.#state === SETTLED) return this.resume();
     if (this.isLingering) {
       // Further down the stack its outcome is on its way downstream.
-      if (this.#isTelling) return void (this.#isLeft = true);
+      if (this.#isNotifying) return void (this.#isLeft = true);
       this.#leave();
       this.#state = ENDED;
       return this.#host.rest(this);

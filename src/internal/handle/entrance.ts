@@ -83,10 +83,10 @@ export class Entrance<J, R> implements Claim {
       this.#lifecycle.countRefused(record);
     }
     // One telling: the pool must not end between two of them.
-    const tell = (): void => {
+    const notify = (): void => {
       for (const record of refused) this.#lifecycle.notifyRefused(record, record.id, reason);
     };
-    if (refused.length > 0) this.run(() => this.#pool.buffer.lose(tell));
+    if (refused.length > 0) this.run(() => this.#pool.buffer.lose(notify));
   }
 
   /** Removes a job that waits for room. */
@@ -139,7 +139,13 @@ export class Entrance<J, R> implements Claim {
 
   #queueDirectly(record: JobRecord<J, R>): boolean {
     const pool = this.#pool;
-    if (pool.crew.hasFree || pool.told.queued.length > 0 || pool.closed || !pool.isQuiet || !pool.hasRoomForArrival())
+    if (
+      pool.crew.hasFree ||
+      pool.policies.queued.length > 0 ||
+      pool.closed ||
+      !pool.isQuiet ||
+      !pool.hasRoomForArrival()
+    )
       return false;
     record.keepScope();
     this.#lifecycle.countDirect();
@@ -204,7 +210,7 @@ export class Entrance<J, R> implements Claim {
     // What was sent or pulled has waited for room.
     const hasRoom = record.isEvictable ? pool.hasRoomForArrival() : pool.hasRoom();
     if (!buffer.place(record, record.id, hasRoom, !starts)) record.refusal = 'full';
-    pool.tellQueued();
+    pool.notifyQueued();
   }
 
   #refuse(record: JobRecord<J, R>, reason: RefusalReason): void {

@@ -288,12 +288,12 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     if (outcome.status === 'dropped' && outcome.reason === 'shutdown') this.#dropped.push(outcome);
     if (outcome.status === 'aborted' && slot !== undefined && !record.isCancelled) this.#aborted.push(outcome);
     const isPromise = slot?.isPromise === true;
-    const isTold =
+    const isCallerTold =
       party === undefined ? record.isCalled : party.followers.size > 0 || (record.isCalled && !party.hasLeaderLeft);
     const isInCall = slot?.isInCall === true;
-    if (party === undefined) this.#tellCaller(record, outcome, isPromise, isInCall);
-    else this.#tellParty(party, outcome, isPromise, isInCall);
-    if (outcome.status === 'failed' && !isTold && record.lease === undefined && !this.#isHeard()) {
+    if (party === undefined) this.#notifyCaller(record, outcome, isPromise, isInCall);
+    else this.#notifyParty(party, outcome, isPromise, isInCall);
+    if (outcome.status === 'failed' && !isCallerTold && record.lease === undefined && !this.#isHeard()) {
       reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
     }
   }
@@ -310,7 +310,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     return true;
   }
 
-  #tellCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean, isInCall: boolean): void {
+  #notifyCaller(record: JobRecord<J, R>, outcome: JobOutcome<J, R>, isPromise: boolean, isInCall: boolean): void {
     const { door, values } = record;
     if (door === SUBMITTED && isInCall) this.#settleInCall(() => this.#settlePromise(record, outcome));
     else if (door === SUBMITTED) this.#settlePromise(record, outcome);
@@ -329,7 +329,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   /** Each in the context of its own call; a drop carries the job of its own call back. */
-  #tellParty(
+  #notifyParty(
     { leader, firstJob, followers }: NonNullable<JobRecord<J, R>['party']>,
     outcome: JobOutcome<J, R>,
     isPromise: boolean,
@@ -337,11 +337,11 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   ): void {
     const own = (job: J): JobOutcome<J, R> => (outcome.status === 'dropped' ? { ...outcome, job } : outcome);
     leader.party = undefined;
-    this.#tellCaller(leader, own(firstJob), isPromise, isInCall);
+    this.#notifyCaller(leader, own(firstJob), isPromise, isInCall);
     for (const follower of followers) {
       follower.party = undefined;
       this.#cancellation.unwatch(follower);
-      runIn(follower.scope, () => this.#tellCaller(follower, own(follower.job), isPromise, isInCall));
+      runIn(follower.scope, () => this.#notifyCaller(follower, own(follower.job), isPromise, isInCall));
     }
   }
 
@@ -437,7 +437,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
         store.remove(record);
         removed.push({ job: record, id: record.id, arrivedAt: record.arrivedAt });
       }
-      pool.buffer.tellRemoved(removed, 'cleared');
+      pool.buffer.notifyRemoved(removed, 'cleared');
       pool.verdicts?.vacate();
       pool.turns?.onLeft();
     });

@@ -17,9 +17,9 @@ export class Party<C, J> {
   }
 
   /** @param isTold its caller is told how the merged job ends */
-  add(follower: C, isTold: boolean): void {
+  add(follower: C, isHeard: boolean): void {
     this.#kept++;
-    if (isTold) this.followers.add(follower);
+    if (isHeard) this.followers.add(follower);
   }
 
   /** A caller has given up. @returns the merged job, when it was the last one */

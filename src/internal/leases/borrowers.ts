@@ -20,7 +20,7 @@ function withdraw<J, R>(
   lifecycle: OwnedLifecycle<JobRecord<J, R>, R, J>,
   record: JobRecord<J, R>,
   reason: unknown,
-  tell: (notify: () => void) => void,
+  announce: (notify: () => void) => void,
 ): void {
   const { verdicts } = pool;
   const store = pool.store as RecordStore<J, R>;
@@ -30,7 +30,7 @@ function withdraw<J, R>(
   else if (delayed !== undefined && verdicts!.has(delayed)) verdicts!.remove(delayed);
   else return record.slot?.abort(reason);
   lifecycle.countWithdrawn([record]);
-  tell(() => lifecycle.notifyWithdrawn(record, reason));
+  announce(() => lifecycle.notifyWithdrawn(record, reason));
   verdicts?.vacate();
   pool.wake();
 }
@@ -103,7 +103,7 @@ export class PoolBorrower<J, R> implements Borrower<J>, Puller {
     withdraw(this.pool, this.#lifecycle, record, reason, (notify) => this.pool.buffer.lose(notify));
   }
 
-  tell(notify: () => void): void {
+  announce(notify: () => void): void {
     this.pool.buffer.lose(notify);
     this.pool.wake();
   }
@@ -175,15 +175,15 @@ export class HandleBorrower<J, R> implements Borrower<J>, Listened {
 
   withdraw(record: JobRecord<J, R>, reason: unknown): void {
     const { entrance, lifecycle } = this.#parts;
-    const tell = (notify: () => void): void => entrance.run(() => this.pool.buffer.lose(notify));
-    if (record.queue !== entrance.senders) return withdraw(this.pool, lifecycle, record, reason, tell);
+    const announce = (notify: () => void): void => entrance.run(() => this.pool.buffer.lose(notify));
+    if (record.queue !== entrance.senders) return withdraw(this.pool, lifecycle, record, reason, announce);
     // It waits for room, and has no place.
     entrance.remove(record);
     lifecycle.countLostSender();
-    tell(() => lifecycle.notifyLostSender(record, reason));
+    announce(() => lifecycle.notifyLostSender(record, reason));
   }
 
-  tell(notify: () => void): void {
+  announce(notify: () => void): void {
     this.#parts.entrance.run(() => this.pool.buffer.lose(notify));
     this.pool.wake();
   }

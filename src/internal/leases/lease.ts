@@ -57,7 +57,7 @@ export class JobLease<J> implements Lease {
     this.isEnding = true;
     const giveBack = (): void => this.#host.giveBack(this, this.#withLoss(outcome), onAnswer);
     const { delayed } = this.record;
-    if (delayed === undefined || delayed.hasLetGo) giveBack();
+    if (delayed === undefined || delayed.hasSettled) giveBack();
     else this.#onReleased = giveBack;
   }
 

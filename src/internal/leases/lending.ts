@@ -31,7 +31,7 @@ export interface Borrower<J> {
   /** Aborts the job, wherever it is. */
   withdraw(record: LeasedRecord<J>, reason: unknown): void;
   /** Calls `notify`, which tells of something that has been counted. What that leads to is told and started as ever. */
-  tell(notify: () => void): void;
+  announce(notify: () => void): void;
   /** There may be a place for a job of this lending. */
   askAgain(): void;
   /** The engine has failed. */
@@ -236,7 +236,7 @@ export class Lending<J> implements Intake, Held {
     let isCalling = true;
     this.settle(lease, outcome, (answered) => {
       if (isCalling) onAnswer(answered);
-      else this.#borrower.tell(() => onAnswer(answered));
+      else this.#borrower.announce(() => onAnswer(answered));
     });
     isCalling = false;
   }

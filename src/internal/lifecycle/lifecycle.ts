@@ -48,7 +48,7 @@ export interface Accounts {
  */
 export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   readonly store: JobStore<T>;
-  readonly tellsOutcomes: boolean;
+  readonly emitsOutcomes: boolean;
   readonly hearsAccepted: boolean;
   readonly hearsStarted: boolean;
   readonly accounts: Accounts = {
@@ -77,7 +77,7 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
     this.#roughNow = roughNow;
     this.store = store;
     this.#deliver = deliver;
-    this.tellsOutcomes = deliver !== undefined;
+    this.emitsOutcomes = deliver !== undefined;
     this.hearsAccepted = hooks !== undefined && hooks.accepted.length > 0;
     this.hearsStarted = hooks !== undefined && hooks.started.length > 0;
   }
@@ -174,12 +174,12 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
 
   settled(slot: Slot<T>, verdict: Verdict, result: unknown, isReleased: boolean): void {
     this.#countSettled(verdict);
-    this.tell(slot.job, this.outcomeOf(slot, verdict, result), isReleased, slot.turn);
+    this.notifySettled(slot.job, this.outcomeOf(slot, verdict, result), isReleased, slot.turn);
   }
 
   answered(slot: Slot<T>, outcome: JobOutcome<J, R>): void {
     this.#countSettled(outcome.status);
-    this.tell(slot.job, outcome, true, slot.turn);
+    this.notifySettled(slot.job, outcome, true, slot.turn);
   }
 
   #countSettled(status: Verdict | JobOutcome<J, R>['status']): void {
@@ -221,23 +221,23 @@ export class Lifecycle<T, R, J = T> implements JobObserver<T, R> {
   protected end(item: T, outcome: JobOutcome<J, R>, turn?: Turn): void {
     // An engine may have frozen it.
     if (outcome.attempts > 0) Reflect.defineProperty(outcome, WAS_DELAYED, { value: true });
-    this.runFor(item, () => this.tell(item, outcome, false, turn));
-    if (this.tellsOutcomes) turn?.end();
+    this.runFor(item, () => this.notifySettled(item, outcome, false, turn));
+    if (this.emitsOutcomes) turn?.end();
   }
 
-  protected tell(item: T, outcome: JobOutcome<J, R>, isReleased: boolean, turn: Turn | undefined): void {
+  protected notifySettled(item: T, outcome: JobOutcome<J, R>, isReleased: boolean, turn: Turn | undefined): void {
     const hooks = this.#hooks;
     if (hooks !== undefined) {
       for (const listener of hooks.settled) listener(outcome);
       if (isReleased) for (const listener of hooks.released) listener(outcome.job, outcome.id);
     }
-    this.onTold(item, outcome, turn);
+    this.onNotified(item, outcome, turn);
   }
 
   /** Hooks have been told. */
-  protected onTold(_item: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
+  protected onNotified(_item: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
     if (turn === undefined) this.#deliver?.(outcome);
-    else if (this.tellsOutcomes) turn.tell(outcome);
+    else if (this.emitsOutcomes) turn.emit(outcome);
   }
 
   /** What has been told to a {@link Turn} has come to its turn. */

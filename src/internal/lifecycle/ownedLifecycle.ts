@@ -88,7 +88,7 @@ export class OwnedLifecycle<T extends Owned<J>, R, J> extends Lifecycle<T, R, J>
     this.accounts.running--;
     this.accounts.completed++;
     if (this.#owner?.onCompletedUnheard(slot.job, result as R)) return;
-    this.tell(slot.job, this.outcomeOf(slot, verdict, result), isReleased, undefined);
+    this.notifySettled(slot.job, this.outcomeOf(slot, verdict, result), isReleased, undefined);
   }
 
   // ---- Of a job that has no slot
@@ -144,13 +144,13 @@ export class OwnedLifecycle<T extends Owned<J>, R, J> extends Lifecycle<T, R, J>
     runIn(record.scope, fn);
   }
 
-  protected override onTold(record: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
+  protected override onNotified(record: T, outcome: JobOutcome<J, R>, turn: Turn | undefined): void {
     this.#owner?.onSettled(record, outcome);
-    if (turn === undefined || !this.tellsOutcomes) return super.onTold(record, outcome, turn);
+    if (turn === undefined || !this.emitsOutcomes) return super.onNotified(record, outcome, turn);
     // One that may have to wait for its turn is told in the async context of its own job then.
     if (!turn.isFirst) record.keepScope();
     const held: HeldOutcome<J, R> = { outcome, scope: turn.isFirst ? undefined : record.scope };
-    turn.tell(held);
+    turn.emit(held);
   }
 
   override deliver(held: unknown): void {

@@ -33,8 +33,8 @@ class HeldTurn implements Turn, InHeap {
     return this.#turns.isFirst(this);
   }
 
-  tell(item: unknown): void {
-    if (this.isFirst) this.#turns.host.tell(item);
+  emit(item: unknown): void {
+    if (this.isFirst) this.#turns.host.emit(item);
     else (this.held ??= new Fifo<unknown>(undefined)).push(item);
   }
 
@@ -45,7 +45,7 @@ class HeldTurn implements Turn, InHeap {
   }
 
   leave(): void {
-    if (!this.#turns.host.tellsOutcomes) this.end();
+    if (!this.#turns.host.emitsOutcomes) this.end();
   }
 
   fail(error: unknown): void {
@@ -62,7 +62,7 @@ class OrderedTurns implements Turns {
   /** In the order of arrival; where jobs start as they arrive, each new one is the last. */
   readonly #turns: Heap<HeldTurn> | Fifo<HeldTurn | undefined>;
   /** Results that were held are being told. */
-  #isTelling = false;
+  #isEmitting = false;
   /** The first in order of the jobs that have failed: its error will end the results, and nothing starts that is behind it. */
   #failedAt = Infinity;
 
@@ -113,7 +113,7 @@ class OrderedTurns implements Turns {
   // ---- Results
 
   isFirst(turn: HeldTurn): boolean {
-    return turn === this.#turns.first && !this.#isTelling && !this.#isHeadWaiting();
+    return turn === this.#turns.first && !this.#isEmitting && !this.#isHeadWaiting();
   }
 
   onFailure(order: number): void {
@@ -128,22 +128,22 @@ class OrderedTurns implements Turns {
 
   /** Tells what is held, as far as it is its turn, and lets jobs start that may now. */
   advance(): void {
-    if (this.#isTelling) return;
+    if (this.#isEmitting) return;
     const wasFull = this.#room() <= 0;
     const before = this.#turns.length;
-    this.#isTelling = true;
+    this.#isEmitting = true;
     try {
-      this.#tellHeld();
+      this.#emitHeld();
     } finally {
-      this.#isTelling = false;
+      this.#isEmitting = false;
     }
     if (wasFull && this.#turns.length < before) this.host.wake();
   }
 
-  #tellHeld(): void {
+  #emitHeld(): void {
     const { host } = this;
     for (let first; (first = this.#turns.first) !== undefined && !this.#isHeadWaiting();) {
-      while (first.held !== undefined && first.held.length > 0) host.tell(first.held.shift());
+      while (first.held !== undefined && first.held.length > 0) host.emit(first.held.shift());
       if (first.failure) return host.fail(first.failure.error);
       if (!first.isOver) return;
       this.#turns.shift();

@@ -120,7 +120,7 @@ class Retries<T> implements Verdicts<T>, Policy {
     this.#holding++;
   }
 
-  #letGo(delayed: Delayed<T>): void {
+  #release(delayed: Delayed<T>): void {
     delayed.holder = undefined;
     this.#holding--;
   }
@@ -154,11 +154,11 @@ class Retries<T> implements Verdicts<T>, Policy {
     this.vacate();
   }
 
-  onLetGo(delayed: Delayed<T>): boolean {
-    delayed.hasLetGo = true;
+  onReleased(delayed: Delayed<T>): boolean {
+    delayed.hasSettled = true;
     if (this.#unseated.has(delayed) && !this.#hasPlace()) return false;
     this.#unseated.delete(delayed);
-    this.#letGo(delayed);
+    this.#release(delayed);
     this.#checkDue(delayed);
     return true;
   }
@@ -190,7 +190,7 @@ class Retries<T> implements Verdicts<T>, Policy {
     const next = this.#due.length > 0 ? this.take() : held;
     this.#all.delete(next);
     this.#unseated.delete(held);
-    this.#letGo(held);
+    this.#release(held);
     if (next !== held) this.#checkDue(held);
     return next;
   }
@@ -200,7 +200,7 @@ class Retries<T> implements Verdicts<T>, Policy {
     if (this.#unseated.size === 0) return NONE;
     const holders: Holder[] = [];
     for (const delayed of this.#unseated) {
-      if (delayed.hasLetGo && this.canStart(delayed)) holders.push(delayed.holder!);
+      if (delayed.hasSettled && this.canStart(delayed)) holders.push(delayed.holder!);
     }
     return holders;
   }
@@ -242,9 +242,9 @@ class Retries<T> implements Verdicts<T>, Policy {
     for (const delayed of this.#unseated) {
       if (!this.#hasPlace()) break;
       this.#unseated.delete(delayed);
-      if (!delayed.hasLetGo) continue;
+      if (!delayed.hasSettled) continue;
       const { holder } = delayed;
-      this.#letGo(delayed);
+      this.#release(delayed);
       this.#checkDue(delayed);
       holder!.vacate(false);
     }
