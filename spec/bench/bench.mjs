@@ -254,7 +254,7 @@ function burstsInMarkdown(rows) {
     (isOurs ? `**${title}**` : title) + (context ? ', context' : ''),
     ...ratios.map((number, i) => (Number.isNaN(number) ? '–' : `${cell(number)} (${cell(nanoseconds[i])})`)),
   ];
-  return `CPU time per job as a multiple of fastq's with callbacks, and in nanoseconds: empty promise jobs, 8 workers, one long-lived queue, bursts of so many jobs, each peer by its fastest call (context: the job runs in that of the call that brought it). ${machine}; \`npm run bench -- --bursts\` measures yours.
+  return `CPU time per job as a multiple of fastq's with callbacks, and in nanoseconds: empty promise jobs, 8 workers, one long-lived queue, bursts of so many jobs, each peer by its fastest call (context: the job runs in that of the call that brought it). ${machine}; median of ${ROUNDS} rounds. \`npm run bench -- --bursts\` measures yours.
 
 ${inMarkdown(head, rows.map(row))}`;
 }
