@@ -100,4 +100,19 @@ describe('a scheduler that throws', () => {
       });
     }
   }
+
+  for (const form of ['workerPool', 'workerPoolSettled', 'pullFrom']) {
+    it(`starts no job in the call in which it throws: ${form}`, async () => {
+      const started: number[] = [];
+      const work: Work = (n) => {
+        started.push(n);
+        return Promise.resolve(n);
+      };
+      // The start of the second job shuts the gate, and its opening has to be timed for the third.
+      const rateLimit = { limit: 2, interval: 1000 };
+      const config = { workers: 1, buffer: 5, scheduler: broken('schedule', 1), rateLimit };
+      expect(await forms[form]!(work, config).catch(String)).to.equal('Error: a broken scheduler');
+      expect(started).to.eql([0]);
+    });
+  }
 });
