@@ -2,16 +2,22 @@ import { inspect } from 'node:util';
 import { runInThisContext } from 'node:vm';
 import { expect } from 'chai';
 import { build } from 'esbuild';
+import { delay, map, of, Subject } from 'rxjs';
 import * as library from '../src/index.js';
 import {
+  BackgroundJobs,
   BufferOverflowError,
   JobAbortedError,
   JobDroppedError,
   JobFailedError,
+  leaseFrom,
   LeaseLostError,
   PoolMonitor,
+  workerPool,
+  workerPoolSettled,
 } from '../src/index.js';
 import type { DropReason, JobDropped } from '../src/index.js';
+import { takeReported, turn } from './support/guard.js';
 
 const job = { to: 'a' };
 const cause = new Error('smtp: 550');
@@ -32,6 +38,10 @@ const reasons: Record<DropReason, 'refused' | 'evicted'> = {
   cleared: 'evicted',
   shutdown: 'evicted',
 };
+
+async function* lend(item: number): AsyncGenerator<number> {
+  yield item;
+}
 
 /** What a bundler makes of a program that imports `names` from the errors. */
 async function bundled(names: readonly string[]): Promise<string> {
@@ -163,5 +173,72 @@ describe('errors', () => {
       expect(new JobAbortedError(job, { cause }).cause).to.equal(cause);
       expect(new JobAbortedError(job)).not.to.have.property('cause');
     });
+  });
+});
+
+describe('the errors of a pool with a name', () => {
+  const hang = (): Promise<never> => new Promise(() => undefined);
+  const full = { workers: 1, buffer: 0 } as const;
+
+  /** Of each kind of error of a pool. */
+  async function messages(name?: string): Promise<Record<string, string>> {
+    const named = name === undefined ? {} : { name };
+    const errors: Error[] = [];
+    const add = (error: Error): void => void errors.push(error);
+    of(1, 2)
+      .pipe(workerPool(hang, { ...full, ...named }))
+      .subscribe({ error: add });
+    const jobs = new BackgroundJobs((fails: boolean) => (fails ? Promise.reject(new Error('no')) : hang()), {
+      ...full,
+      overflow: 'drop-incoming',
+      ...named,
+    });
+    const controller = new AbortController();
+    Object.defineProperty(controller.signal, 'reason', { value: undefined });
+    const aborted = jobs.submit(false, { signal: controller.signal }).catch(add);
+    await jobs.submit(false).catch(add);
+    controller.abort();
+    await aborted;
+    void jobs.shutdown('abandon');
+    const offered = new BackgroundJobs(() => Promise.reject(new Error('no')), { ...full, ...named });
+    offered.offer(1);
+    await offered.idle();
+    await turn();
+    takeReported().forEach((error) => add(error as Error));
+    const lost = new Subject<number>();
+    const leases = leaseFrom(() => lend(1), { lost, settle: () => undefined });
+    leases
+      .pipe(
+        workerPoolSettled(hang, {
+          ...full,
+          ...named,
+          shutdown: lost.pipe(
+            delay(0),
+            map(() => 'abandon'),
+          ),
+        }),
+      )
+      .subscribe((outcome) => {
+        if (outcome.status === 'aborted') add(outcome.reason as Error);
+      });
+    await turn();
+    lost.next(1);
+    await turn();
+    await turn();
+    for (const { name: kind, message, stack } of errors)
+      expect(stack!.startsWith(`${kind}: ${message}\n`), kind).to.be.true;
+    return Object.fromEntries(errors.map(({ name: kind, message }) => [kind, message]));
+  }
+
+  it('begin with it, and so do their stacks', async () => {
+    const [named, unnamed] = [await messages('mails'), await messages()];
+    expect(Object.keys(unnamed)).to.have.members(Object.keys(make));
+    for (const [kind, message] of Object.entries(unnamed)) expect(named[kind]).to.equal(`mails: ${message}`);
+    expect(unnamed['JobAbortedError']).to.equal('job was aborted');
+  });
+
+  it('are named in the call that makes them, and no other error is', async () => {
+    await messages('mails');
+    expect(new JobAbortedError(1).message).to.equal('job was aborted');
   });
 });

@@ -31,7 +31,9 @@ export class BufferOverflowError<J = unknown> extends Error {
 
   constructor(capacity: number, job: J) {
     super(
-      `buffer is full (capacity ${capacity}): choose an overflow policy, or pipe pullFrom(iterable) directly onto the pool`,
+      titled(
+        `buffer is full (capacity ${capacity}): choose an overflow policy, or pipe pullFrom(iterable) directly onto the pool`,
+      ),
     );
     this.capacity = capacity;
     this.job = job;
@@ -69,7 +71,7 @@ export class JobDroppedError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(reason: DropReason, job: J, options?: { cause?: unknown }) {
-    super(`job was dropped (${reason}): ${WHY[reason]}`, options);
+    super(titled(`job was dropped (${reason}): ${WHY[reason]}`), options);
     this.reason = reason;
     this.job = job;
   }
@@ -115,7 +117,7 @@ export class JobAbortedError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(job: J, options?: { cause?: unknown }) {
-    super('job was aborted', options);
+    super(titled('job was aborted'), options);
     this.job = job;
   }
 
@@ -153,7 +155,7 @@ export class LeaseLostError<J = unknown> extends Error {
   readonly job: J;
 
   constructor(job: J) {
-    super('lease was lost: another may have the job now');
+    super(titled('lease was lost: another may have the job now'));
     this.job = job;
   }
 
@@ -189,8 +191,10 @@ export class JobFailedError<J = unknown> extends Error {
 
   constructor(job: J, options: { cause: unknown }) {
     super(
-      'job failed, and nobody could hear of it: give the pool a settled hook, subscribe to outcomes$, ' +
-        'or submit the job and await its promise',
+      titled(
+        'job failed, and nobody could hear of it: give the pool a settled hook, subscribe to outcomes$, ' +
+          'or submit the job and await its promise',
+      ),
       options,
     );
     this.job = job;
@@ -208,4 +212,23 @@ export class JobFailedError<J = unknown> extends Error {
 /** What an assignment does to any other error. */
 function rename(error: Error, value: string): void {
   Object.defineProperty(error, 'name', { value, configurable: true, enumerable: true, writable: true });
+}
+
+/** What a pool is called that its user has not named. */
+export const UNNAMED = 'jobs';
+
+let title = '';
+
+/** The errors that `make` makes begin with the name of their pool, where its user has given it one: their stacks too. */
+export function inPool<E>(pool: string, make: () => E): E {
+  if (pool !== UNNAMED) title = `${pool}: `;
+  try {
+    return make();
+  } finally {
+    title = '';
+  }
+}
+
+function titled(message: string): string {
+  return title + message;
 }

@@ -1,5 +1,6 @@
 import { asyncScheduler, NEVER } from 'rxjs';
 import type { Observable, ObservableInput } from 'rxjs';
+import { UNNAMED } from '../errors.js';
 import type { JobContext } from '../types.js';
 import type { CoreOptions } from './core/pool.js';
 import type { StoreFactory } from './core/store.js';
@@ -51,7 +52,7 @@ export function readPoolOptions<J, R>(
   checkFunction(`${form}'s work`, work);
   const options = checkConfig(form, config, known);
   const {
-    name = 'jobs',
+    name = UNNAMED,
     buffer,
     overflow = 'error',
     shutdown = NEVER,

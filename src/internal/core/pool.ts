@@ -1,5 +1,5 @@
 import type { ObservableInput, SchedulerLike, Subject, Subscriber, Subscription, Unsubscribable } from 'rxjs';
-import { BufferOverflowError } from '../../errors.js';
+import { BufferOverflowError, inPool } from '../../errors.js';
 import type { JobContext, Overflow } from '../../types.js';
 import { clockOf } from '../support/clock.js';
 import { reportError } from '../support/reporting.js';
@@ -283,7 +283,8 @@ export class Pool<J, R>
     // The place may be that of the first in order.
     this.turns?.onLeft();
     if (isPlaced || this.#options.overflow !== 'error') return;
-    this.failIntake(new BufferOverflowError(this.store.fullAt ?? this.#options.buffer, job));
+    const capacity = this.store.fullAt ?? this.#options.buffer;
+    this.failIntake(inPool(this.name, () => new BufferOverflowError(capacity, job)));
   }
 
   /** Does `job` need a place? A callback of the order that is asked here may have ended the pool. */

@@ -1,6 +1,6 @@
 import { Observable } from 'rxjs';
 import type { ObservableInput, Subscriber } from 'rxjs';
-import { JobAbortedError } from '../../errors.js';
+import { inPool, JobAbortedError } from '../../errors.js';
 import type { JobContext, JobOutcome } from '../../types.js';
 import { runIn } from '../support/asyncScope.js';
 import { reportError, tearDown } from '../support/reporting.js';
@@ -707,7 +707,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
   }
 
   #reasonOf(reason: unknown): unknown {
-    return reason === undefined ? new JobAbortedError(this.#payload()) : reason;
+    return reason === undefined ? inPool(this.#host.name, () => new JobAbortedError(this.#payload())) : reason;
   }
 
   /** An async generator may be in the middle of an await: the slot is taken until its `return()` has settled. */

@@ -1,6 +1,6 @@
 import { catchError, merge, NEVER, Observable, Subject, Subscription, takeUntil, tap } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
-import { BufferOverflowError, JobAbortedError, JobDroppedError, JobFailedError } from '../../errors.js';
+import { BufferOverflowError, inPool, JobAbortedError, JobDroppedError, JobFailedError } from '../../errors.js';
 import type {
   JobAborted,
   JobDropped,
@@ -186,7 +186,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
 
   #call(record: JobRecord<J, R>, wait: boolean, signal: AbortSignal | undefined): JobRecord<J, R> {
     if (signal?.aborted) {
-      record.rejectQuietly(reasonOf(signal.reason, record.job));
+      record.rejectQuietly(this.#reasonOf(signal.reason, record.job));
       this.#entrance.refuse(record, 'withdrawn');
       return record;
     }
@@ -294,7 +294,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     if (party === undefined) this.#notifyCaller(record, outcome, isPromise, isInCall);
     else this.#notifyParty(party, outcome, isPromise, isInCall);
     if (outcome.status === 'failed' && !isCallerTold && record.lease === undefined && !this.#isHeard()) {
-      reportError(new JobFailedError(outcome.job, { cause: outcome.error }));
+      reportError(inPool(this.#options.name, () => new JobFailedError(outcome.job, { cause: outcome.error })));
     }
   }
 
@@ -371,9 +371,14 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   }
 
   #errorOf({ job, reason }: JobDropped<J>): Error {
-    if (reason === 'full' && this.#options.overflow === 'error')
-      return new BufferOverflowError(this.#options.buffer, job);
-    return new JobDroppedError(reason, job);
+    const { buffer, name, overflow } = this.#options;
+    const isOverflow = reason === 'full' && overflow === 'error';
+    return inPool(name, () => (isOverflow ? new BufferOverflowError(buffer, job) : new JobDroppedError(reason, job)));
+  }
+
+  /** A signal may have no reason, as in React Native. */
+  #reasonOf(reason: unknown, job: J): unknown {
+    return reason === undefined ? inPool(this.#options.name, () => new JobAbortedError(job)) : reason;
   }
 
   #isHeard(): boolean {
@@ -391,7 +396,7 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
   #cancel(callers: readonly JobRecord<J, R>[], reason: unknown): void {
     for (const record of callers) {
       this.#cancellation.unwatch(record);
-      record.rejectQuietly(reasonOf(reason, record.job));
+      record.rejectQuietly(this.#reasonOf(reason, record.job));
     }
     const records: JobRecord<J, R>[] = [];
     for (const record of callers) {
@@ -414,10 +419,10 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     if (sending.length > 0) entrance.withdraw(sending);
     entrance.run(() => {
       for (const record of queued) {
-        this.#pool.buffer.lose(() => this.#lifecycle.notifyWithdrawn(record, reasonOf(reason, record.job)));
+        this.#pool.buffer.lose(() => this.#lifecycle.notifyWithdrawn(record, this.#reasonOf(reason, record.job)));
       }
     });
-    for (const { slot, job } of records) slot?.abort(reasonOf(reason, job));
+    for (const { slot, job } of records) slot?.abort(this.#reasonOf(reason, job));
     verdicts?.vacate();
     this.#pool.puller?.pull();
   }
@@ -534,11 +539,6 @@ export class Jobs<J, R> implements JobOwner<JobRecord<J, R>, R, J>, SourcesHost<
     else this.#endsWhenClosed = true;
     reportError(error);
   }
-}
-
-/** A signal may have no reason, as in React Native. */
-function reasonOf(reason: unknown, job: unknown): unknown {
-  return reason === undefined ? new JobAbortedError(job) : reason;
 }
 
 /** Reports an error of the notifier, in place of passing it on: the pool goes on. */

@@ -1,6 +1,6 @@
 import { BehaviorSubject, Subject, Subscription } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { LeaseLostError } from '../../errors.js';
+import { inPool, LeaseLostError } from '../../errors.js';
 import type { JobOutcome, LeaseDemand } from '../../types.js';
 import type { Held } from '../core/budget.js';
 import type { Intake } from '../core/intake.js';
@@ -20,7 +20,7 @@ const LONGEST_GOODBYE = 1000;
 
 /** Who borrows the jobs, for a pool or a handle. */
 export interface Borrower<J> {
-  readonly pool: Pick<Pool<never, never>, 'budget' | 'placesChanged' | 'readAhead' | 'scheduler' | 'shutdown'>;
+  readonly pool: Pick<Pool<never, never>, 'budget' | 'name' | 'placesChanged' | 'readAhead' | 'scheduler' | 'shutdown'>;
   /** How many jobs may be out at once. */
   readonly places: number;
   makeRecord(job: J): LeasedRecord<J>;
@@ -200,7 +200,7 @@ export class Lending<J> implements Intake, Held {
     for (const lease of this.#out) {
       const { record } = lease;
       if (record.job !== job || lease.isLost || lease.isEnding) continue;
-      const error = new LeaseLostError(job);
+      const error = inPool(this.#borrower.pool.name, () => new LeaseLostError(job));
       lease.lose(error);
       return this.#borrower.withdraw(record, error);
     }
