@@ -414,7 +414,7 @@ export class Pool<J, R>
 
   /** Jobs have come to wait. */
   onQueued(): void {
-    if (!this.gate.isOpen) this.gate.refresh();
+    this.gate.refresh();
     this.notifyQueued();
   }
 
