@@ -679,13 +679,16 @@ describe('fromBullMQ, on Redis', () => {
     const log = (...values: unknown[]): void => void lines.push(values.join(' '));
     runSnippet(code!.replace('6379', String(redis.port)), { console: { log } });
     const queue = new Queue<{ to: string }, string>('mails', { connection: { host: 'localhost', port: redis.port } });
-    await queue.add('mail', { to: 'Ada' }, { jobId: 'first' });
-    await until(() => lines.length > 0);
-    expect(lines).to.eql(['first completed']);
-    expect((await queue.getJob('first'))!.returnvalue).to.equal('sent to Ada');
-    expect(await queue.getWorkersCount()).to.equal(1);
-    process.emit('SIGTERM', 'SIGTERM');
-    await until(async () => (await queue.getWorkersCount()) === 0);
-    await queue.close();
+    try {
+      await queue.add('mail', { to: 'Ada' }, { jobId: 'first' });
+      await until(() => lines.length > 0);
+      expect(lines).to.eql(['first completed']);
+      expect((await queue.getJob('first'))!.returnvalue).to.equal('sent to Ada');
+      expect(await queue.getWorkersCount()).to.equal(1);
+    } finally {
+      process.emit('SIGTERM', 'SIGTERM');
+      await until(async () => (await queue.getWorkersCount()) === 0);
+      await queue.close();
+    }
   });
 });

@@ -411,8 +411,9 @@ interface MisnamedOptions {
  */
 export interface PoolConfig<J, R> extends MisnamedOptions {
   /**
-   * The pool's name, where there are several: a string that is not empty. The messages of the pool's errors begin with it, `inspect()`
-   * shows it, and it is told on the tracing channel of Node's diagnostics_channel, `rxjs-background-jobs:job.run`. @default 'jobs'
+   * The pool's name, where there are several: a string that is not empty. The messages of the pool's errors begin with it, but for
+   * the default; `inspect()` shows it, and it is told on the tracing channel of Node's diagnostics_channel,
+   * `rxjs-background-jobs:job.run`. @default 'jobs'
    */
   readonly name?: string | undefined;
   /**

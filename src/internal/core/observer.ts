@@ -118,6 +118,7 @@ export interface JobObserver<T, R> {
   notifyFailed(job: T, id: number, error: unknown, delayed?: Delayed<T>): void;
   /** A job has its slot. */
   countStarted(slot: Slot<T>): void;
+  /** Only where it {@link hearsStarted}. */
   notifyStarted(slot: Slot<T>): void;
   /** A value of a stream that does not go downstream. */
   emitted?(slot: Slot<T>, value: R): void;

@@ -295,7 +295,7 @@ export class Worker<J, R> implements Slot<J>, Held, RunOwner<R>, Holder {
     const { observer, work } = host;
     try {
       if (observer?.hearsStarted) observer.notifyStarted(this);
-      // A hook may have ended the job, or a policy that has thrown the pool.
+      // A hook may have ended the job; or a policy has thrown, and the pool has ended.
       if (this.#abort !== undefined || this.#state !== STARTING) return this.#settle('aborted');
       const result = isTraced() ? this.#callTraced() : work(this.#payload() as never, this.context);
       if (result instanceof Promise && result.then === nativeThen) {
