@@ -471,6 +471,30 @@ describe('BackgroundJobs', () => {
       });
     }
 
+    it('that gives up a job between two attempts does nothing to the one that its worker runs now', async () => {
+      const reason = new Error('the caller has gone');
+      const controller = new AbortController();
+      const signals: AbortSignal[] = [];
+      const jobs = new BackgroundJobs(
+        (job: string, { signal }) => {
+          if (job === 'a') return throwError(() => job);
+          signals.push(signal);
+          controller.abort(reason);
+          return of(job);
+        },
+        { workers: 1, buffer: 0, retry: { delay: 1000 } },
+      );
+      const [a, b] = [fateOf(jobs.submit('a', { signal: controller.signal })), fateOf(jobs.submit('b'))];
+      await turn();
+      expect(signals.map(({ aborted }) => aborted)).to.eql([false]);
+      expect([a, b]).to.eql([
+        { status: 'rejected', value: reason },
+        { status: 'fulfilled', value: 'b' },
+      ]);
+      expect(jobs.stats).to.include({ completed: 1, aborted: 1, delayed: 0 });
+      await jobs.shutdown();
+    });
+
     it('has no effect on a job that clear() has removed between two attempts, and that has not been told yet', async () => {
       const controller = new AbortController();
       const log: string[] = [];

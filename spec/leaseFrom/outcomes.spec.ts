@@ -48,6 +48,21 @@ describe('leaseFrom: outcomes', () => {
         }
       });
 
+      it('tells of each slot once that it is free, after the outcome', async () => {
+        const engine = new Engine(['a', 'b']);
+        const log: string[] = [];
+        const run = new Run(form, engine, echo, {
+          hooks: {
+            settled: ({ job }) => log.push(`${job} settled`),
+            released: (job) => log.push(`${job} released`),
+          },
+        });
+        await rest();
+        engine.end();
+        await run.shutdown('drain');
+        expect(log).to.eql(['a settled', 'a released', 'b settled', 'b released']);
+      });
+
       it('frees the worker, and tells the outcome, when the engine has answered; values go before', async () => {
         for (const kind of ['promises', 'streams'] as const) {
           const engine = new Engine(['a', 'b']);
